@@ -30,6 +30,7 @@ struct Options {
     std::string model;
     int sequences = 16, prompt = 128, fresh = 128, prefill = 512, threads = 2, runs = 5;
     bool sampled = true;
+    std::vector<bool> flash{false, true}, unified{false, true};  // settings to try
 };
 
 enum class Choice { Fixed, HostSampler, GraphSampler };
@@ -191,7 +192,7 @@ static void print_rate(const char* name, const std::vector<double>& rates, const
 
 static void measure_prefill(llama_model* model, const Options& options) {
     std::vector<std::unique_ptr<Runner>> candidates;
-    for (bool flash : {false, true})
+    for (bool flash : options.flash)
         candidates.push_back(
             std::make_unique<Runner>(model, options, Setting{flash, true, Choice::Fixed}, 1, options.prefill));
     auto best = fastest(std::move(candidates), [&](Runner& runner) { return runner.prefill(options.prefill / 4); });
@@ -217,8 +218,8 @@ static void measure_generation(llama_model* model, const Options& options) {
     };
 
     std::vector<std::unique_ptr<Runner>> candidates;
-    for (bool flash : {false, true})
-        for (bool unified : {false, true})
+    for (bool flash : options.flash)
+        for (bool unified : options.unified)
             candidates.push_back(generation_runner(model, options, {flash, unified, Choice::Fixed}));
     auto best = fastest(std::move(candidates), pilot);
     Setting setting = best->setting();
@@ -265,16 +266,21 @@ static Options parse(int argc, char** argv) {
                       : flag == "--threads"        ? &options.threads
                       : flag == "--runs"           ? &options.runs
                                                    : nullptr;
+        std::string value = argv[i];
         if (flag == "--model") {
-            options.model = argv[i];
+            options.model = value;
+        } else if (flag == "--flash" && (value == "on" || value == "off")) {
+            options.flash = {value == "on"};
+        } else if (flag == "--kv" && (value == "unified" || value == "split")) {
+            options.unified = {value == "unified"};
         } else if (!number) {
             throw std::runtime_error("unknown option " + flag);
         } else {
             char* end = nullptr;
-            long value = std::strtol(argv[i], &end, 10);
-            if (*end || value < 1 || value > 1 << 20)
+            long count = std::strtol(argv[i], &end, 10);
+            if (*end || count < 1 || count > 1 << 20)
                 throw std::runtime_error(flag + " needs a whole number from 1 up");
-            *number = static_cast<int>(value);
+            *number = static_cast<int>(count);
         }
     }
     if (options.model.empty()) throw std::runtime_error("--model FILE.gguf is needed");
