@@ -28,6 +28,9 @@ internal sealed class Journal : IDisposable
     /// <summary>Number of finished rows.</summary>
     public int Count => _rows.Count;
 
+    /// <summary>The finished rows in order.</summary>
+    public IEnumerable<JsonElement> Rows => _rows.Values;
+
     /// <summary>Where the journal of an output lies.</summary>
     public static string PathOf(string output) => output + ".partial.jsonl";
 

@@ -1,0 +1,42 @@
+using System.Globalization;
+using System.Text.Json;
+using Farm.Cli.Machine;
+using Farm.Inference;
+
+namespace Farm.Cli.Engine;
+
+/// <summary>What a run measured, for people and for machines.</summary>
+/// <param name="Statistics">Tokens and times of the generation.</param>
+/// <param name="DecodeRoofline">Tokens per second that this machine could reach at the run's mean batch.</param>
+/// <param name="Seconds">Wall time of the whole run, loading included.</param>
+internal sealed record RunReport(RunStatistics Statistics, double DecodeRoofline, double Seconds)
+{
+    /// <summary>Share of the roofline that decoding reached.</summary>
+    public double Fraction => DecodeRoofline > 0 ? Statistics.DecodeTokensPerSecond / DecodeRoofline : 0;
+
+    /// <summary>Makes the report. Weights and products alone bound the run; its keys and values are not counted.</summary>
+    public static RunReport For(RunStatistics statistics, Roofline roofline, double seconds)
+    {
+        double batch = statistics.MeanBatch;
+        double bound = batch > 0 ? batch / roofline.DecodeStepSeconds(batch, 0, 0) : 0;
+        return new RunReport(statistics, bound, seconds);
+    }
+
+    /// <summary>Writes the fields into an open JSON object.</summary>
+    public void WriteFields(Utf8JsonWriter writer)
+    {
+        writer.WriteNumber("seconds", Math.Round(Seconds, 3));
+        writer.WriteNumber("prompt_tokens", Statistics.PrefillTokens);
+        writer.WriteNumber("new_tokens", Statistics.DecodeTokens);
+        writer.WriteNumber("mean_batch_sequences", Math.Round(Statistics.MeanBatch, 2));
+        writer.WriteNumber("prefill_tokens_per_second", Math.Round(Statistics.PrefillTokensPerSecond, 2));
+        writer.WriteNumber("decode_tokens_per_second", Math.Round(Statistics.DecodeTokensPerSecond, 2));
+        writer.WriteNumber("roofline_decode_tokens_per_second", Math.Round(DecodeRoofline, 2));
+        writer.WriteNumber("roofline_fraction", Math.Round(Fraction, 4));
+        writer.WriteNumber("peak_rss_bytes", PeakMemory.Bytes());
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{Statistics.DecodeTokens} tokens in {Seconds:F1} s; decode {Statistics.DecodeTokensPerSecond:F1} tokens/s at {Statistics.MeanBatch:F1} sequences a step, {Fraction:P0} of this machine's roofline; prefill {Statistics.PrefillTokensPerSecond:F1} tokens/s; peak memory {PeakMemory.Bytes() / 1048576.0:F0} MiB");
+}
