@@ -71,13 +71,16 @@ public static class Program
     /// <summary>What is wrong with the arguments, and what was perhaps meant.</summary>
     private static int Refuse(ParseResult result)
     {
-        // An unknown flag makes errors of its value and of what follows it too; the first one says enough.
-        Console.Error.WriteLine(result.Errors[0].Message);
-        string? unknown = result.UnmatchedTokens.FirstOrDefault();
+        // An unknown flag makes errors of its value and of what follows it too; the first unknown one says enough.
+        string? unknown = result.UnmatchedTokens is [var first, ..] ? first : null;
+        var command = result.CommandResult.Command;
+        Console.Error.WriteLine(
+            unknown is not null ? $"Unknown command or flag '{unknown}'; {Path(result.CommandResult)} --help lists those there are."
+            : command.Action is null ? $"{Path(result.CommandResult)} needs a command; {Path(result.CommandResult)} --help lists them."
+            : TypeNames.Replace(result.Errors[0].Message));
         if (unknown is not null)
         {
-            IEnumerable<string> names = [.. result.CommandResult.Command.Options.Select(o => o.Name), .. result.CommandResult.Command.Subcommands.Select(c => c.Name)];
-            string[] near = [.. Suggestions.Near(unknown, names)];
+            string[] near = [.. Suggestions.Near(unknown, command.Options.Select(o => o.Name).Concat(command.Subcommands.Select(c => c.Name)))];
             if (near.Length > 0)
             {
                 Console.Error.WriteLine($"Did you mean {string.Join(" or ", near)}?");
@@ -86,6 +89,9 @@ public static class Program
 
         return ExitCodes.BadInput;
     }
+
+    private static string Path(CommandResult result) =>
+        result.Parent is CommandResult parent ? $"{Path(parent)} {result.Command.Name}" : "farm";
 
     private static void Cancel(PosixSignalContext context, CancellationTokenSource source)
     {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Farm.Core;
-using Farm.Models.Prompts;
 using Farm.Models.Tokenizers;
 
 namespace Farm.Cli.Data;

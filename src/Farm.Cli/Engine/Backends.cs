@@ -12,9 +12,15 @@ internal static class Backends
     public static IBackend Create(EngineSettings settings) => new CpuBackend(settings.Threads);
 
     /// <summary>Measures what the backend's machine can do; takes a second or two.</summary>
-    public static MachineLimits Measure(IBackend backend)
+    public static MachineLimits Measure(IBackend backend) => Limits(((CpuBackend)backend).Measure());
+
+    /// <summary>What the CPU backend makes of this machine.</summary>
+    public static CpuReport Inspect(int threads)
     {
-        var measured = ((CpuBackend)backend).Measure();
-        return new MachineLimits(measured.ReadGigabytesPerSecond * 1e9, measured.FmaGigaflops * 1e9, measured.VnniGigaops * 1e9);
+        using var backend = new CpuBackend(threads);
+        return new CpuReport(CpuInfo.Features, backend.Level.ToString(), threads, Limits(backend.Measure()));
     }
+
+    private static MachineLimits Limits(CpuMeasurement measured) =>
+        new(measured.ReadBandwidth * 1e9, measured.FmaPeak * 1e9, measured.VnniPeak * 1e9);
 }

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Farm.Cli.Output;
 using Farm.Core;
 using Farm.Models.Checkpoints;
 using Farm.Models.Configuration;
@@ -28,7 +27,21 @@ internal sealed class ModelFolder
     public ITokenizer? Tokenizer { get; }
 
     /// <summary>Opens a decoder's folder.</summary>
-    public static ModelFolder OpenDecoder(string path) => Open(path);
+    /// <exception cref="BadInputException">The configuration or the tokenizer cannot be used, or they do not go together.</exception>
+    public static ModelFolder OpenDecoder(string path) => WithTokenizer(path, ModelConfig.Load(path));
+
+    /// <summary>Opens a decoder's folder without its tokenizer, for work on token ids alone.</summary>
+    /// <exception cref="BadInputException">The configuration cannot be used.</exception>
+    public static ModelFolder OpenShape(string path) => new(path, ModelConfig.Load(path), tokenizer: null);
+
+    /// <summary>Opens a reward model's folder.</summary>
+    /// <exception cref="BadInputException">It is not one, or as for <see cref="OpenDecoder"/>.</exception>
+    public static ModelFolder OpenScorer(string path)
+    {
+        var config = RewardModelConfig.TryLoad(path)
+            ?? throw new BadInputException($"{path} is not a reward model: its config.json has no model_type reward_model.");
+        return WithTokenizer(path, config.Backbone);
+    }
 
     /// <summary>The tokenizer of a folder that must have one.</summary>
     public ITokenizer RequireTokenizer() =>
@@ -51,5 +64,15 @@ internal sealed class ModelFolder
         return RewardModel.Load(backend, checkpoint, Config, type);
     }
 
-    private static ModelFolder Open(string path) => throw new NotSupportedException(path);
+    private static ModelFolder WithTokenizer(string path, ModelConfig config)
+    {
+        if (!File.Exists(Path.Combine(path, "tokenizer.model")) && !File.Exists(Path.Combine(path, "tokenizer.json")))
+        {
+            return new ModelFolder(path, config, tokenizer: null);
+        }
+
+        var tokenizer = TokenizerLoader.Load(path);
+        TokenizerCheck.Fits(tokenizer, config.VocabularySize, path);
+        return new ModelFolder(path, config, tokenizer);
+    }
 }

@@ -38,6 +38,10 @@ internal sealed class EngineOptions
         command.Options.Add(_device);
     }
 
+    /// <summary>The number of threads, if it is one.</summary>
+    public static int CheckThreads(int threads) =>
+        threads is >= 1 and <= 1024 ? threads : throw new BadInputException($"--threads must be from 1 to 1024, not {threads}.");
+
     /// <summary>Reads and checks the flags.</summary>
     public EngineSettings Read(ParseResult result)
     {
@@ -52,12 +56,7 @@ internal sealed class EngineOptions
             throw new BadInputException($"--device must be cpu or cuda, not '{device}'.");
         }
 
-        int threads = result.GetRequiredValue(_threads);
-        if (threads is < 1 or > 1024)
-        {
-            throw new BadInputException($"--threads must be from 1 to 1024, not {threads}.");
-        }
-
+        int threads = CheckThreads(result.GetRequiredValue(_threads));
         string name = result.GetRequiredValue(_dtype);
         var type = name switch
         {

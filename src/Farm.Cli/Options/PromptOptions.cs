@@ -1,4 +1,8 @@
 using System.CommandLine;
+using Farm.Cli.Data;
+using Farm.Cli.Engine;
+using Farm.Core;
+using Farm.Models.Prompts;
 
 namespace Farm.Cli.Options;
 
@@ -23,14 +27,15 @@ internal sealed class PromptOptions
         command.Options.Add(_maxInstances);
     }
 
-    /// <summary>The file of templates, null for the built-in ones.</summary>
-    public string? PromptDictionary(ParseResult result) => result.GetValue(_promptDictionary);
-
-    /// <summary>True for the chat format.</summary>
-    public bool Chat(ParseResult result) => result.GetValue(_chat);
+    /// <summary>How rows become prompts.</summary>
+    public PromptFormat Format(ParseResult result, ModelFolder folder)
+    {
+        var dictionary = result.GetValue(_promptDictionary) is { } file ? PromptDictionary.Load(file) : PromptDictionary.AlpacaV0;
+        return new PromptFormat(dictionary.Format);
+    }
 
     /// <summary>Rows to take, null for all.</summary>
     public int? MaxInstances(ParseResult result) => result.GetValue(_maxInstances) is { } given
-        ? given >= 1 ? given : throw new Core.BadInputException($"--max-instances must be at least 1, not {given}.")
+        ? given >= 1 ? given : throw new BadInputException($"--max-instances must be at least 1, not {given}.")
         : null;
 }

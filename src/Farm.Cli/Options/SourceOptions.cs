@@ -2,7 +2,6 @@ using System.CommandLine;
 using Farm.Cli.Data;
 using Farm.Cli.Engine;
 using Farm.Core;
-using Farm.Models.Prompts;
 
 namespace Farm.Cli.Options;
 

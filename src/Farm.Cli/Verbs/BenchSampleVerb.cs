@@ -63,11 +63,12 @@ internal static class BenchSampleVerb
             Measure(generator, input, cancellation);
             var timed = Enumerable.Range(0, runs).Select(_ => Measure(generator, input, cancellation)).ToList();
             double prefill = Median(timed.Select(r => r.PrefillRate)), decode = Median(timed.Select(r => r.DecodeRate));
+            // Measuring the machine takes memory of its own, so the peak is read before.
+            long peak = PeakMemory.Bytes();
             var roofline = new Roofline(folder.Config, settings.DType, decoder.StepBytes, Backends.Measure(backend));
             // The first token of a sample comes from the prompt's hidden state; over the run a sample's own keys average half its length.
             double bound = n / roofline.DecodeStepSeconds(n, prompt, tokens / 2.0);
             double prefillBound = prompt / roofline.PrefillSeconds(prompt);
-            long peak = PeakMemory.Bytes();
             if (result.GetValue(json))
             {
                 StandardOutput.WriteLine(w =>

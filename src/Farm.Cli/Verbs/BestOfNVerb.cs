@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Farm.Cli.Data;
 using Farm.Cli.Engine;
-using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Core;
@@ -83,7 +82,7 @@ internal static class BestOfNVerb
         ModelFolder policy,
         ModelFolder judge,
         EngineSettings settings,
-        IReadOnlyList<PromptItem> items,
+        List<PromptItem> items,
         SamplingSettings drawn,
         BestOfNOptions options,
         Journal journal,
@@ -107,10 +106,7 @@ internal static class BestOfNVerb
             cancellation));
         var summary = BestOfNSummary.Of(journal.Rows);
         journal.Complete();
-        var report = RunReport.For(
-            generator.Statistics,
-            new Roofline(policy.Config, settings.DType, decoder.StepBytes, Backends.Measure(backend)),
-            Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var report = RunReport.Finish(generator.Statistics, decoder, start);
         if (json)
         {
             StandardOutput.WriteLine(w =>

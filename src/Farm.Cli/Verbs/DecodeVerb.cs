@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Farm.Cli.Data;
 using Farm.Cli.Engine;
-using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Core;
@@ -92,10 +91,7 @@ internal static class DecodeVerb
             progress,
             cancellation));
         journal?.Complete();
-        var report = RunReport.For(
-            generator.Statistics,
-            new Roofline(folder.Config, settings.DType, model.StepBytes, Backends.Measure(backend)),
-            Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var report = RunReport.Finish(generator.Statistics, model, start);
         Console.Error.WriteLine(report);
     }
 
