@@ -281,7 +281,7 @@ internal sealed class GenerationRun
         int content = reason switch
         {
             FinishReason.Eos => sample.Count - 1,
-            FinishReason.Stop => sample.Matcher!.ContentLength,
+            FinishReason.Stop => sample.Matcher!.ContentLength(sample.Tokens),
             _ => sample.Count,
         };
         string? text = sample.Matcher?.Text ?? _generator.Tokenizer?.Decode(sample.Tokens[..content]);

@@ -9,51 +9,42 @@ namespace Farm.Inference;
 /// </summary>
 internal sealed class StopStringMatcher
 {
-    // A token whose text the decoder still holds back: it belongs to the piece that brings it.
-    private const int Pending = int.MaxValue;
-
+    private readonly ITokenizer _tokenizer;
     private readonly IReadOnlyList<string> _stops;
     private readonly ITokenStream _stream;
     private readonly StringBuilder _text = new();
-    private readonly List<int> _lengthAfter = [];
     private readonly int _longest;
+    private int? _cut;
 
     public StopStringMatcher(ITokenizer tokenizer, IReadOnlyList<string> stops)
     {
+        _tokenizer = tokenizer;
         _stops = stops;
         _stream = tokenizer.CreateStream();
         _longest = stops.Max(stop => stop.Length);
     }
 
+    /// <summary>The text, cut before the stop string if there was one.</summary>
+    public string Text => _text.ToString(0, _cut ?? _text.Length);
+
     /// <summary>Adds a token; true if a stop string is now in the text.</summary>
-    public bool Append(int id)
-    {
-        _lengthAfter.Add(Pending);
-        return Extend(_stream.Append(id));
-    }
+    public bool Append(int id) => Extend(_stream.Append(id));
 
     /// <summary>Adds what the decoder still held back; true if that completes a stop string.</summary>
     public bool Flush() => Extend(_stream.Flush());
 
-    /// <summary>The text, cut before the stop string if there was one.</summary>
-    public string Text => _text.ToString(0, Cut ?? _text.Length);
-
-    /// <summary>Leading tokens whose text lies wholly before the stop string.</summary>
-    public int ContentLength
+    /// <summary>The most leading tokens of the sample whose text lies wholly before the stop string.</summary>
+    public int ContentLength(ReadOnlySpan<int> tokens)
     {
-        get
+        string text = Text;
+        int count = tokens.Length;
+        while (count > 0 && !text.StartsWith(_tokenizer.Decode(tokens[..count]), StringComparison.Ordinal))
         {
-            int count = _lengthAfter.Count;
-            while (Cut is int cut && count > 0 && _lengthAfter[count - 1] > cut)
-            {
-                count--;
-            }
-
-            return count;
+            count--;
         }
-    }
 
-    private int? Cut { get; set; }
+        return count;
+    }
 
     private bool Extend(string piece)
     {
@@ -64,21 +55,16 @@ internal sealed class StopStringMatcher
 
         int from = Math.Max(0, _text.Length - _longest + 1);
         _text.Append(piece);
-        for (int i = _lengthAfter.Count - 1; i >= 0 && _lengthAfter[i] == Pending; i--)
-        {
-            _lengthAfter[i] = _text.Length;
-        }
-
         string tail = _text.ToString(from, _text.Length - from);
         foreach (string stop in _stops)
         {
             int at = tail.IndexOf(stop, StringComparison.Ordinal);
-            if (at >= 0 && (Cut is null || from + at < Cut))
+            if (at >= 0 && (_cut is null || from + at < _cut))
             {
-                Cut = from + at;
+                _cut = from + at;
             }
         }
 
-        return Cut is not null;
+        return _cut is not null;
     }
 }

@@ -20,6 +20,7 @@ public sealed class Scorer : IDisposable
     private readonly Tensor _rewards;
     private readonly float[] _hostRewards;
     private KvCache? _cache;
+    private long? _budgetPages;
 
     /// <summary>A scorer over a reward model; <paramref name="tokenizer"/> is needed for scoring text.</summary>
     public Scorer(RewardModel model, ITokenizer? tokenizer, ScorerOptions? options = null)
@@ -60,12 +61,12 @@ public sealed class Scorer : IDisposable
     public int UsedPages => _cache?.UsedPages ?? 0;
 
     /// <summary>Rewards of each group's responses, in their order.</summary>
-    /// <exception cref="BadInputException">A prompt is empty, an id is outside the vocabulary, or a reward is not a number; the message names the row.</exception>
+    /// <exception cref="BadInputException">A prompt is empty, an id is outside the vocabulary, or a reward is not finite; the message names the row.</exception>
     public float[][] Score(IReadOnlyList<ScoringGroup> groups, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(groups);
         long start = Stopwatch.GetTimestamp();
-        var waves = ScoringWave.Plan(groups, MaxLength, Model.Backbone.Config.VocabularySize);
+        var waves = ScoringWave.Plan(groups, MaxLength, Model.Backbone.Config.VocabularySize, BudgetPages());
         var rewards = groups.Select(group => new float[group.Responses.Count]).ToArray();
         foreach (var wave in waves)
         {
@@ -103,6 +104,9 @@ public sealed class Scorer : IDisposable
         _arena.Dispose();
         _workspace.Dispose();
     }
+
+    private long PageBytes =>
+        MemoryPlan.KvBytesPerToken(Model.Backbone.Config, Model.Backbone.KvShape(Options.KvType).DType) * KvPool.PageTokens;
 
     private void ScoreWave(ScoringWave wave, float[][] rewards, CancellationToken cancellation)
     {
@@ -187,36 +191,37 @@ public sealed class Scorer : IDisposable
     /// <summary>A cache that holds the wave's prefixes, its longest response, and more responses as far as the budget goes.</summary>
     private KvCache EnsureCache(ScoringWave wave)
     {
-        var backbone = Model.Backbone;
-        var shape = backbone.KvShape(Options.KvType);
-        long pageBytes = MemoryPlan.KvBytesPerToken(backbone.Config, shape.DType) * KvPool.PageTokens;
         int needed = wave.PrefixPages + wave.LongestResponsePages;
         if (_cache is not null && _cache.Pool.Pages >= needed)
         {
             return _cache;
         }
 
-        long budget = (Options.KvBudgetBytes ?? FreeMemory.Bytes() / 4) / pageBytes;
+        long budget = BudgetPages();
         if (needed > budget)
         {
             throw new BadInputException(
-                $"Scoring a sequence of up to {MaxLength} tokens needs {needed * pageBytes >> 20} MiB for keys and values, but there are {budget * pageBytes >> 20} MiB.");
+                $"Scoring a sequence of up to {MaxLength} tokens needs {needed * PageBytes >> 20} MiB for keys and values, but there are {budget * PageBytes >> 20} MiB.");
         }
 
         _cache?.Dispose();
         _cache = null;
-        _cache = new KvCache(backbone.Backend, shape, (int)Math.Min(budget, ScoringWave.MaxPrefixPages + Math.Max(needed, _hidden.Rows)));
+        int pages = (int)Math.Min(budget, ScoringWave.MaxPrefixPages + Math.Max(needed, _hidden.Rows));
+        _cache = new KvCache(Model.Backbone.Backend, Model.Backbone.KvShape(Options.KvType), pages);
         return _cache;
     }
+
+    /// <summary>Pages that may be reserved, settled at the first call so that later ones do not count the cache itself as taken.</summary>
+    private long BudgetPages() => _budgetPages ??= (Options.KvBudgetBytes ?? FreeMemory.Bytes() / 4) / PageBytes;
 
     private static void RequireNumbers(IReadOnlyList<ScoringGroup> groups, float[][] rewards)
     {
         for (int g = 0; g < groups.Count; g++)
         {
-            int at = Array.FindIndex(rewards[g], float.IsNaN);
+            int at = Array.FindIndex(rewards[g], reward => !float.IsFinite(reward));
             if (at >= 0)
             {
-                throw new BadInputException($"Row {groups[g].Index}: the reward of response {at} is not a number; the scorer's weights are damaged.");
+                throw new BadInputException($"Row {groups[g].Index}: the reward of response {at} is not a finite number; the scorer's weights are damaged.");
             }
         }
     }

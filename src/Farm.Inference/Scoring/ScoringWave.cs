@@ -37,15 +37,19 @@ internal sealed class ScoringWave
 
     public long Tokens { get; private set; }
 
-    /// <summary>Cuts and checks all groups and divides them into waves, in order.</summary>
-    public static List<ScoringWave> Plan(IReadOnlyList<ScoringGroup> groups, int maxLength, int vocabularySize)
+    /// <summary>
+    /// Cuts and checks all groups and divides them into waves, in order, so that a wave's prefixes and one response fit in
+    /// <paramref name="budgetPages"/> (unless one group alone does not).
+    /// </summary>
+    public static List<ScoringWave> Plan(IReadOnlyList<ScoringGroup> groups, int maxLength, int vocabularySize, long budgetPages)
     {
-        var waves = new List<ScoringWave> { new() };
-        for (int g = 0; g < groups.Count; g++)
+        var prepared = groups.Select((group, number) => Prepare(group, number, maxLength, vocabularySize)).ToList();
+        int longest = prepared.SelectMany(group => group.Responses).Select(response => KvPool.PagesFor(response.Ids.Length)).DefaultIfEmpty().Max();
+        long limit = Math.Min(MaxPrefixPages, budgetPages - longest);
+        var waves = new List<ScoringWave>();
+        foreach (var (group, responses) in prepared)
         {
-            var (group, responses) = Prepare(groups[g], g, maxLength, vocabularySize);
-            int pages = KvPool.PagesFor(group.PrefixLength);
-            if (waves[^1].Groups.Count > 0 && waves[^1].PrefixPages + pages > MaxPrefixPages)
+            if (waves.Count == 0 || waves[^1].PrefixPages + KvPool.PagesFor(group.PrefixLength) > limit)
             {
                 waves.Add(new ScoringWave());
             }

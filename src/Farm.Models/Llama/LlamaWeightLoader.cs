@@ -8,8 +8,10 @@ namespace Farm.Models.Llama;
 internal sealed class LlamaWeightLoader(IBackend backend, ICheckpoint checkpoint, ModelConfig config, DType type, string prefix)
 {
     private readonly int _hidden = config.HiddenSize;
-    private readonly int _queries = config.AttentionHeads * config.HeadDim;
-    private readonly int _keys = config.KeyValueHeads * config.HeadDim;
+    private readonly int _queries = config.QueryWidth;
+    private readonly int _keys = config.KeyValueWidth;
+    private readonly bool _qkvBias = config.AttentionBias != AttentionBias.None;
+    private readonly bool _outputBias = config.AttentionBias == AttentionBias.All;
 
     /// <summary>Loads everything; what was loaded is freed if something fails.</summary>
     public LlamaWeights Load(bool languageHead, int positions, Action<double>? progress)
@@ -73,9 +75,9 @@ internal sealed class LlamaWeightLoader(IBackend backend, ICheckpoint checkpoint
                     Matrix(at + "self_attn.q_proj.weight", _queries, _hidden),
                     Matrix(at + "self_attn.k_proj.weight", _keys, _hidden),
                     Matrix(at + "self_attn.v_proj.weight", _keys, _hidden)),
-                config.QkvBias ? QkvBias(arena, at) : default,
+                _qkvBias ? QkvBias(arena, at) : default,
                 Pack(LinearLayout.Concatenated, Matrix(at + "self_attn.o_proj.weight", _hidden, _queries)),
-                config.OutputBias ? Vector(arena, _hidden, at + "self_attn.o_proj.bias") : default,
+                _outputBias ? Vector(arena, _hidden, at + "self_attn.o_proj.bias") : default,
                 Vector(arena, _hidden, at + "post_attention_layernorm.weight"),
                 Pack(LinearLayout.GateUp,
                     Matrix(at + "mlp.gate_proj.weight", config.IntermediateSize, _hidden),
@@ -129,8 +131,8 @@ internal sealed class LlamaWeightLoader(IBackend backend, ICheckpoint checkpoint
     private long ArenaBytes(bool table, int positions)
     {
         long bytes = (1 + (2L * config.Layers)) * Arena.SizeOf(DType.F32, 1, _hidden);
-        bytes += config.QkvBias ? config.Layers * Arena.SizeOf(DType.F32, 1, _queries + (2 * _keys)) : 0;
-        bytes += config.OutputBias ? config.Layers * Arena.SizeOf(DType.F32, 1, _hidden) : 0;
+        bytes += _qkvBias ? config.Layers * Arena.SizeOf(DType.F32, 1, _queries + (2 * _keys)) : 0;
+        bytes += _outputBias ? config.Layers * Arena.SizeOf(DType.F32, 1, _hidden) : 0;
         bytes += table ? Arena.SizeOf(LlamaModel.TableType(type), config.VocabularySize, _hidden) : 0;
         return bytes + (2 * Arena.SizeOf(DType.F32, positions, config.HeadDim / 2));
     }
