@@ -2,6 +2,7 @@ using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Core;
 using Farm.Cpu;
+using MachineLimits = Farm.Cli.Machine.MachineLimits;
 
 namespace Farm.Cli.Engine;
 
@@ -12,15 +13,23 @@ internal static class Backends
     public static IBackend Create(EngineSettings settings) => new CpuBackend(settings.Threads);
 
     /// <summary>Measures what the backend's machine can do; takes a second or two.</summary>
-    public static MachineLimits Measure(IBackend backend) => Limits(((CpuBackend)backend).Measure());
+    public static MachineLimits Measure(IBackend backend)
+    {
+        var measured = ((CpuBackend)backend).Measure();
+        return new MachineLimits(measured.ReadBytesPerSecond, measured.FlopsPerSecond, measured.Int8OperationsPerSecond);
+    }
 
     /// <summary>What the CPU backend makes of this machine.</summary>
     public static CpuReport Inspect(int threads)
     {
         using var backend = new CpuBackend(threads);
-        return new CpuReport(CpuInfo.Features, backend.Level.ToString(), threads, Limits(backend.Measure()));
+        string kernels = backend.Level switch
+        {
+            SimdLevel.Avx512Vnni => "AVX-512 with VNNI",
+            SimdLevel.Avx512 => "AVX-512",
+            SimdLevel.Avx2 => "AVX2 and FMA",
+            _ => "portable",
+        };
+        return new CpuReport(CpuFeatures.Names(), kernels, backend.Threads, Measure(backend));
     }
-
-    private static MachineLimits Limits(CpuMeasurement measured) =>
-        new(measured.ReadBandwidth * 1e9, measured.FmaPeak * 1e9, measured.VnniPeak * 1e9);
 }
