@@ -10,6 +10,12 @@ public interface ICheckpointTensor : IRowSource
 
     /// <summary>Shape as stored.</summary>
     IReadOnlyList<long> Shape { get; }
+
+    /// <summary>
+    /// The file's own name of the element type. Reading <see cref="IRowSource.DType"/> of a type that has no <see cref="Farm.Core.DType"/>
+    /// for weights, e.g. I64, throws <see cref="BadInputException"/>; this does not.
+    /// </summary>
+    string StoredType => DType.Name();
 }
 
 /// <summary>The named tensors of a model folder, whichever files hold them.</summary>
