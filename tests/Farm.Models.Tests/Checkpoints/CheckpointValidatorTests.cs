@@ -8,7 +8,13 @@ public class CheckpointValidatorTests
 {
     private static readonly ModelConfig Config = new()
     {
-        VocabularySize = 11, HiddenSize = 8, IntermediateSize = 12, Layers = 2, AttentionHeads = 2, KeyValueHeads = 1, HeadDim = 6,
+        VocabularySize = 11,
+        HiddenSize = 8,
+        IntermediateSize = 12,
+        Layers = 2,
+        AttentionHeads = 2,
+        KeyValueHeads = 1,
+        HeadDim = 6,
     };
 
     private static FakeCheckpoint Full(ModelConfig config) => new(TensorLayout.Of(config));

@@ -8,7 +8,10 @@ public class RandomCheckpointTests
 {
     private static readonly ModelConfig Config = ModelShapes.Get("tiny") with
     {
-        Layers = 2, VocabularySize = 1003, AttentionBias = AttentionBias.All, MlpBias = true,
+        Layers = 2,
+        VocabularySize = 1003,
+        AttentionBias = AttentionBias.All,
+        MlpBias = true,
     };
 
     [Fact]
