@@ -19,9 +19,9 @@ public class FuzzTests
 
     public static TheoryData<string, int> Files => new()
     {
-        { "model.safetensors", 4000 },
-        { "pytorch_model.bin", 8000 },
-        { "model.safetensors.index.json", 2000 },
+        { "model.safetensors", 1500 },
+        { "pytorch_model.bin", 3000 },
+        { "model.safetensors.index.json", 600 },
     };
 
     [Theory]
@@ -54,7 +54,7 @@ public class FuzzTests
         // Opcodes the machine knows, in any order, so that the cases get past the first byte.
         byte[] opcodes = [.. "(012)tl]ae}dsuqhNKMJXcRbQ."u8, 0x80, 0x88, 0x89, 0x85, 0x86, 0x87, 0x8a, 0x8c, 0x93, 0x94, 0, 1, 2, 255, (byte)'\n'];
         using var folder = new TempFolder();
-        for (int seed = 0; seed < 3000; seed++)
+        for (int seed = 0; seed < 1000; seed++)
         {
             var random = new Random(seed);
             byte[] code = [0x80, 2, .. random.GetItems(opcodes, random.Next(1, 200)), (byte)'.'];
@@ -69,7 +69,7 @@ public class FuzzTests
         using var folder = new TempFolder();
         ModelShapes.Get("llama-3.1-8b").Save(folder.Path);
         byte[] valid = File.ReadAllBytes(folder.File("config.json"));
-        for (int seed = 0; seed < 4000; seed++)
+        for (int seed = 0; seed < 1200; seed++)
         {
             folder.Write("config.json", Damage(valid, new Random(seed)));
             Attempt(() => ModelConfig.Load(folder.Path));
