@@ -14,7 +14,7 @@ public class SentencePieceTests
     [InlineData("bpe-phrases", 2_000, "--model_type=bpe --split_by_whitespace=false --byte_fallback=true --vocab_size=1200 --add_dummy_prefix=false")]
     [InlineData("bpe-suffix", 2_000, "--model_type=bpe --treat_whitespace_as_suffix=true --vocab_size=1200")]
     [InlineData("unigram-nfkc", 4_000, "--model_type=unigram --normalization_rule_name=nmt_nfkc --vocab_size=900")]
-    [InlineData("unigram-fallback", 2_000, "--model_type=unigram --normalization_rule_name=nfkc --byte_fallback=true --vocab_size=900 --user_defined_symbols=[INST],ab")]
+    [InlineData("unigram-fallback", 4_000, "--model_type=unigram --normalization_rule_name=nfkc --byte_fallback=true --vocab_size=900 --user_defined_symbols=[INST],ab")]
     public void Ids_and_texts_equal_those_of_the_library(string name, int lines, string options)
     {
         var folder = Tool.Scratch("spm-" + name);
