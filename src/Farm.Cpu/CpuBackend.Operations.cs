@@ -17,10 +17,9 @@ public sealed unsafe partial class CpuBackend
     public void GatherRows(Tensor input, Tensor rows, Tensor output)
     {
         const string Op = nameof(GatherRows);
-        RequireF32(input, input.Rows, input.Columns, Op, nameof(input));
-        RequireF32(output, output.Rows, input.Columns, Op, nameof(output));
+        Require(input.DType == output.DType && input.Columns == output.Columns, Op, $"{input} does not fit {output}", nameof(output));
         RequireI32(rows, output.Rows, Op, nameof(rows));
-        Check(Native.farm_gather_rows(Context, input.Address, input.Stride, rows.Address, output.Rows, input.Columns, output.Address, output.Stride));
+        Check(Native.farm_gather_rows(Context, input.Address, input.Stride, rows.Address, output.Rows, input.Columns, input.DType.Size(), output.Address, output.Stride));
     }
 
     /// <inheritdoc/>
@@ -125,6 +124,7 @@ public sealed unsafe partial class CpuBackend
         RequireI32(keys, rows * 3, Op, nameof(keys));
         RequireI32(tokens, rows, Op, nameof(tokens));
         RequireF32(logprobs, 1, rows, Op, nameof(logprobs));
+        Require(parameters.RepetitionPenalty == 1f || !seen.IsNone, Op, "a repetition penalty needs the seen tokens", nameof(seen));
         if (!seen.IsNone)
         {
             RequireI32(seen, rows * ((logits.Columns + 31) / 32), Op, nameof(seen));

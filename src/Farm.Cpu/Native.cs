@@ -44,7 +44,7 @@ internal static unsafe partial class Native
     internal static partial int farm_embedding_packed(nint context, nint ids, int rows, in Weight table, nint output, int outputStride);
 
     [LibraryImport(Library)]
-    internal static partial int farm_gather_rows(nint context, nint input, int inputStride, nint rows, int count, int columns, nint output, int outputStride);
+    internal static partial int farm_gather_rows(nint context, nint input, int inputStride, nint rows, int count, int columns, int elementBytes, nint output, int outputStride);
 
     [LibraryImport(Library)]
     internal static partial int farm_copy(nint context, nint input, int inputType, int inputStride, nint output, int outputType, int outputStride, int rows, int columns);

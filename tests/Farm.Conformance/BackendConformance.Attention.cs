@@ -26,12 +26,14 @@ public abstract partial class BackendConformance
 
     public static IEnumerable<object[]> AttentionCases() =>
         from l in Pairwise.Cover(Plans.Length, HeadDims.Length, Heads.Length, 2, 2)
-        select new object[] { l[0], string.Join(", ", Plans[l[0]].Select(g => g.ToString())), HeadDims[l[1]], Heads[l[2]].Query, Heads[l[2]].KeyValue,
+        select new object[] { l[0], string.Join(", ", Plans[l[0]].Select(g => g.ToString())), HeadDims[l[1]], Heads[l[2]].Query,
+            Heads[l[2]].KeyValue,
             l[3] == 0 ? DType.F32 : DType.BF16, l[4] == 1 };
 
     [ConformanceTheory]
     [MemberData(nameof(AttentionCases))]
-    public void Attention_matches_the_reference(int plan, string groups, int headDim, int queryHeads, int kvHeads, DType storage, bool sliced)
+    public void Attention_matches_the_reference(int plan, string groups, int headDim, int queryHeads, int kvHeads, DType storage,
+        bool sliced)
     {
         using var rig = NewRig();
         var setup = new AttentionSetup(rig, new KvShape(2, kvHeads, headDim, storage), queryHeads, Plans[plan], layer: 1, seed: plan);

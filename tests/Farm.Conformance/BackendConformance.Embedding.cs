@@ -65,7 +65,8 @@ public abstract partial class BackendConformance
     // A weight of variance about 1 / columns, so that products stay of the order of one; I8 data keeps off the midpoints.
     internal static ArraySource Source(string name, int rows, int columns, DType type, DType storage, int seed)
     {
-        var source = new ArraySource(name, rows, columns, type, TestData.Uniform(seed, rows * columns, MathF.Sqrt(3f / Math.Max(columns, 1))));
+        var source = new ArraySource(name, rows, columns, type,
+            TestData.Uniform(seed, rows * columns, MathF.Sqrt(3f / Math.Max(columns, 1))));
         if (storage == DType.I8)
         {
             Int8Margins.Clear(source.Values, columns, type);

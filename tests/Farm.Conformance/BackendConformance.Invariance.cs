@@ -18,7 +18,8 @@ public abstract partial class BackendConformance
         int[][] batches =
         [
             [5], [AllRows - 1], [1, 2], [6, 5, 4, 3, 2, 1, 0], [.. Enumerable.Range(40, 16)], [.. Enumerable.Range(60, 17)],
-            [.. Enumerable.Range(97, 33).Reverse()], [.. Enumerable.Range(0, AllRows / 2).Select(i => 2 * i)], TestData.Permutation(1, AllRows),
+            [.. Enumerable.Range(97, 33).Reverse()], [.. Enumerable.Range(0, AllRows / 2).Select(i => 2 * i)],
+            TestData.Permutation(1, AllRows),
         ];
         foreach (int[] batch in batches)
         {
@@ -37,7 +38,8 @@ public abstract partial class BackendConformance
         using var backend = CreateBackend();
         var run = RowOperations.All[operation];
         int[] rows = [.. Enumerable.Range(0, 33)];
-        float[][] before = run(backend, rows, _ => 0), others = run(backend, rows, r => r == 12 ? 0 : 1), own = run(backend, rows, r => r == 12 ? 1 : 0);
+        float[][] before = run(backend, rows, _ => 0), others = run(backend, rows, r => r == 12 ? 0 : 1);
+        float[][] own = run(backend, rows, r => r == 12 ? 1 : 0);
         AssertSameBits($"{operation}: row 12 after the other rows changed", before[12], others[12]);
         Assert.False(before[12].SequenceEqual(own[12]), $"{operation}: row 12 stayed the same after its own operands changed");
         Assert.False(before[13].SequenceEqual(others[13]), $"{operation}: row 13 stayed the same after its own operands changed");
@@ -78,7 +80,8 @@ public abstract partial class BackendConformance
             var together = rig.Output(Suffix, Width);
             rig.Actual.Attention(queries.Actual, Heads, setup.Pool.Actual, 0, setup.Plan, 0.2f, together.Actual);
             float[] all = rig.Got(together);
-            int[] prefixPages = setup.Plan.PrefixPages[..KvPool.PagesFor(prefix)], suffixPages = setup.Plan.SuffixPages[..KvPool.PagesFor(Suffix)];
+            int[] prefixPages = setup.Plan.PrefixPages[..KvPool.PagesFor(prefix)];
+            int[] suffixPages = setup.Plan.SuffixPages[..KvPool.PagesFor(Suffix)];
             foreach (int row in new[] { 0, 1, 15, 16, 63, 100, 127, 128, 144 })
             {
                 var plan = new AttentionPlan(1, 1, 4);
@@ -87,7 +90,8 @@ public abstract partial class BackendConformance
                 plan.AddSequence(1, row + 1, suffixPages);
                 var alone = rig.Output(1, Width);
                 rig.Actual.Attention(queries.Actual.SliceRows(row, 1), Heads, setup.Pool.Actual, 0, plan, 0.2f, alone.Actual);
-                AssertSameBits($"Attention: row {row} of {Suffix} after a prefix of {prefix}", all[(row * Width)..((row + 1) * Width)], rig.Got(alone));
+                AssertSameBits($"Attention: row {row} of {Suffix} after a prefix of {prefix}", all[(row * Width)..((row + 1) * Width)],
+                    rig.Got(alone));
             }
         }
     }

@@ -12,7 +12,8 @@ public abstract partial class BackendConformance
     public static IEnumerable<object[]> LinearBatchCases() =>
         from storage in new[] { DType.F32, DType.BF16, DType.I8 }
         from rows in Enumerable.Range(1, 40)
-        select new object[] { new LinearCase(rows, 96 + (rows % 5), 40 + (rows % 7), storage, DType.F32, PartSplit.Whole, true, false, false, 0) };
+        select new object[] { new LinearCase(rows, 96 + (rows % 5), 40 + (rows % 7), storage, DType.F32, PartSplit.Whole, true, false,
+            false, 0) };
 
     [ConformanceTheory]
     [MemberData(nameof(LinearCases))]
@@ -39,8 +40,8 @@ public abstract partial class BackendConformance
     public void Integer_products_of_the_largest_levels_neither_saturate_nor_wrap(int features)
     {
         float[] signs = [.. TestData.Uniform(features, 33 * features).Select(x => x < 0 ? -1f : 1f)];
-        float[] weights = [.. Enumerable.Repeat(1f, features), .. Enumerable.Repeat(-1f, features), .. signs.AsSpan(0, 31 * features).ToArray()];
-        float[] inputs = [.. Enumerable.Repeat(1f, features), .. Enumerable.Repeat(-1f, features), .. signs.AsSpan(features, 3 * features).ToArray()];
+        float[] weights = [.. Enumerable.Repeat(1f, features), .. Enumerable.Repeat(-1f, features), .. signs[..(31 * features)]];
+        float[] inputs = [.. Enumerable.Repeat(1f, features), .. Enumerable.Repeat(-1f, features), .. signs[features..(4 * features)]];
         using var rig = NewRig();
         var weight = rig.Pack([new ArraySource("extreme", 33, features, DType.F32, weights)], DType.I8);
         var input = rig.Real(5, features, inputs);
@@ -109,7 +110,8 @@ public abstract partial class BackendConformance
                 using var backend = CreateBackend();
                 float[] values = TestData.Uniform(1, 20 * 70);
                 values[(13 * 70) + column] = bad;
-                IRowSource[] parts = [Source("model.sound.weight", 5, 70, type, storage, 3), new ArraySource("model.broken.weight", 20, 70, type, values)];
+                var broken = new ArraySource("model.broken.weight", 20, 70, type, values);
+                IRowSource[] parts = [Source("model.sound.weight", 5, 70, type, storage, 3), broken];
                 var error = Assert.Throws<BadInputException>(() => backend.PackLinear(parts, storage));
                 Assert.Contains("model.broken.weight", error.Message, StringComparison.Ordinal);
                 Assert.Matches(@"\b13\b", error.Message);

@@ -22,9 +22,12 @@ public abstract partial class BackendConformance
             var logits = rig.Real(rows, vocabulary, values, pad: rows % 2);
             var ids = rig.Ints(TestData.Integers(rows, rows, vocabulary));
             Twin logprobs = rig.Output(1, rows), entropies = rig.Output(1, rows);
-            rig.Run(side => side.Backend.LogProbGather(side[logits], side[ids], temperature, side[logprobs], side[entropy ? entropies : null]));
-            rig.Compare($"LogProbGather [{rows}, {vocabulary}] / {temperature}", logprobs, (_, _, _) => Tolerances.LogProb(2 * largest, temperature));
-            rig.Compare($"Entropy [{rows}, {vocabulary}] / {temperature}", entropies, (_, _, _) => Tolerances.Entropy(vocabulary, 2 * largest, temperature));
+            rig.Run(side => side.Backend.LogProbGather(side[logits], side[ids], temperature, side[logprobs],
+                side[entropy ? entropies : null]));
+            rig.Compare($"LogProbGather [{rows}, {vocabulary}] / {temperature}", logprobs,
+                (_, _, _) => Tolerances.LogProb(2 * largest, temperature));
+            rig.Compare($"Entropy [{rows}, {vocabulary}] / {temperature}", entropies,
+                (_, _, _) => Tolerances.Entropy(vocabulary, 2 * largest, temperature));
             Assert.Equal(values, rig.Got(logits));
         }
     }

@@ -6,7 +6,8 @@ public abstract partial class BackendConformance
 {
     public static IEnumerable<object[]> RopeCases() =>
         from l in Pairwise.Cover(RowCounts.Length, HeadDims.Length, Heads.Length, 2, 2)
-        select new object[] { RowCounts[l[0]], HeadDims[l[1]], Heads[l[2]].Query, Heads[l[2]].KeyValue, l[3] == 0 ? DType.F32 : DType.BF16, l[4] * 2 };
+        select new object[] { RowCounts[l[0]], HeadDims[l[1]], Heads[l[2]].Query, Heads[l[2]].KeyValue,
+            l[3] == 0 ? DType.F32 : DType.BF16, l[4] * 2 };
 
     [ConformanceTheory]
     [MemberData(nameof(RopeCases))]
@@ -22,7 +23,8 @@ public abstract partial class BackendConformance
         var shape = new KvShape(2, kvHeads, headDim, storage);
         var pool = rig.Pool(shape, 2);
         Fill(rig, pool, shape, layer: 1);
-        rig.Run(side => side.Backend.RopeAppendKv(side[qkv], queryHeads, kvHeads, side[positions], side[cosine], side[sine], side[pool], 1, side[slots]));
+        rig.Run(side => side.Backend.RopeAppendKv(side[qkv], queryHeads, kvHeads, side[positions], side[cosine], side[sine], side[pool],
+            1, side[slots]));
         rig.Compare("RopeAppendKv", qkv, (_, column, want) => column < (queryHeads + kvHeads) * headDim ? Tolerances.Rope(1) : 0);
 
         // What went into the pool is read through attention: the keys decide the weights, the values the sum.
@@ -71,14 +73,16 @@ public abstract partial class BackendConformance
             var qkv = rig.Real(3, 64, TestData.Uniform(layer + 1, 3 * 64));
             var positions = rig.Ints([1, 2, 3]);
             var slots = rig.Ints([0, 127 + layer, 200]);
-            rig.Run(side => side.Backend.RopeAppendKv(side[qkv], 2, 1, side[positions], side[cosine], side[sine], side[pool], layer, side[slots]));
+            rig.Run(side => side.Backend.RopeAppendKv(side[qkv], 2, 1, side[positions], side[cosine], side[sine], side[pool], layer,
+                side[slots]));
         }
 
         foreach (int layer in new[] { 0, 1 })
         {
             var output = rig.Output(2, 32);
             rig.Run(side => side.Backend.Attention(side[queries], 2, side[pool], layer, plan, 1f, side[output]));
-            rig.Compare($"Attention at layer {layer}", output, (_, _, _) => Tolerances.Attention(16, 128, 4, 4, 1) + Tolerances.RotatedKeys(DType.F32, 16, 128));
+            rig.Compare($"Attention at layer {layer}", output, (_, _, _) => Tolerances.Attention(16, 128, 4, 4, 1)
+                + Tolerances.RotatedKeys(DType.F32, 16, 128));
         }
     }
 
@@ -100,7 +104,8 @@ public abstract partial class BackendConformance
         Assert.ThrowsAny<ArgumentException>(() => b.RopeAppendKv(qkv, 2, 1, ids, cos, rig.Output(4, 7).Actual, pool, 0, ids));
         Assert.ThrowsAny<ArgumentException>(() => b.RopeAppendKv(qkv, 2, 1, ids, cos, sin, other, 0, ids));
         Assert.ThrowsAny<ArgumentException>(() => b.RopeAppendKv(qkv, 2, 1, ids, cos, sin, pool, 1, ids));
-        Assert.ThrowsAny<ArgumentException>(() => b.RopeAppendKv(rig.Output(3, 64, type: DType.BF16).Actual, 2, 1, ids, cos, sin, pool, 0, ids));
+        Assert.ThrowsAny<ArgumentException>(() => b.RopeAppendKv(rig.Output(3, 64, type: DType.BF16).Actual, 2, 1, ids, cos, sin, pool,
+            0, ids));
     }
 
     // Writes every slot of the layer: what a pool holds before it is written is not said.

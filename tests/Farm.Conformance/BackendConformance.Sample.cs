@@ -66,7 +66,8 @@ public abstract partial class BackendConformance
             string where = $"Sample {parameters}: f32[{rows}, {vocabulary}] row {b}, u {u:R}";
             CheckToken(where, got[b], row, parameters, rowBits, u);
             double want = ReferenceSampler.LogSoftmax(row)[got[b]];
-            Assert.True(Math.Abs(gotLogs[b] - want) <= Tolerances.LogProb(16), $"{where}: logprob of {got[b]}: got {gotLogs[b]:R}, expected {want:R}");
+            Assert.True(Math.Abs(gotLogs[b] - want) <= Tolerances.LogProb(16),
+                $"{where}: logprob of {got[b]}: got {gotLogs[b]:R}, expected {want:R}");
             if (penalised)
             {
                 bits[(b * words) + (got[b] / 32)] |= 1 << (got[b] % 32);
@@ -119,7 +120,8 @@ public abstract partial class BackendConformance
     public void Tokens_with_a_logit_of_minus_infinity_are_never_drawn()
     {
         float[] values = [.. Enumerable.Range(0, 70).Select(t => t % 3 == 1 ? t / 70f : float.NegativeInfinity)];
-        foreach (var parameters in new SamplingParameters[] { new(), new() { TopK = 40 }, new() { TopP = 0.99f }, new() { Temperature = 0 } })
+        foreach (var parameters in new SamplingParameters[] { new(), new() { TopK = 40 }, new() { TopP = 0.99f },
+            new() { Temperature = 0 } })
         {
             for (int key = 0; key < 100; key++)
             {
@@ -191,10 +193,12 @@ public abstract partial class BackendConformance
 
         double[] exact = ReferenceSampler.Probabilities(row, parameters, penalised ? [Bits] : []);
         double deviation = ChiSquare.Deviation(counts, exact);
-        Assert.True(deviation < 4, $"Sample {parameters}: counts {string.Join(' ', counts)} lie {deviation:F1} deviations from the distribution");
+        Assert.True(deviation < 4,
+            $"Sample {parameters}: counts {string.Join(' ', counts)} lie {deviation:F1} deviations from the distribution");
 
         // The same test notices a distribution that is wrong by a temperature 8 % higher.
-        double[] wrong = ReferenceSampler.Probabilities(row, parameters with { Temperature = parameters.Temperature * 1.08f }, penalised ? [Bits] : []);
+        double[] wrong = ReferenceSampler.Probabilities(row, parameters with { Temperature = parameters.Temperature * 1.08f },
+            penalised ? [Bits] : []);
         double control = ChiSquare.Deviation(counts, wrong);
         Assert.True(control > 5, $"Sample {parameters}: a wrong distribution lies only {control:F1} deviations away");
     }
@@ -219,7 +223,8 @@ public abstract partial class BackendConformance
     }
 
     // The reference's own token, or the one beside a boundary that u lies within the window of: of the draw, of top-p or of min-p.
-    private static void CheckToken(string where, int got, ReadOnlySpan<float> logits, SamplingParameters parameters, ReadOnlySpan<int> seen, double u)
+    private static void CheckToken(string where, int got, ReadOnlySpan<float> logits, SamplingParameters parameters,
+        ReadOnlySpan<int> seen, double u)
     {
         Assert.InRange(got, 0, logits.Length - 1);
         double[] exact = ReferenceSampler.Probabilities(logits, parameters, seen);
@@ -256,7 +261,8 @@ public abstract partial class BackendConformance
         return SampleRow(_shared, logits, parameters, 5, [key, 1, 2]).Token;
     }
 
-    private static (int Token, float LogProb) SampleRow(IBackend backend, float[] logits, SamplingParameters parameters, ulong seed, int[] key)
+    private static (int Token, float LogProb) SampleRow(IBackend backend, float[] logits, SamplingParameters parameters, ulong seed,
+        int[] key)
     {
         using var memory = backend.Allocate((logits.Length * 4) + 256);
         Tensor row = memory.Tensor(DType.F32, 1, logits.Length, 256), keys = memory.Tensor(DType.I32, 1, 3);

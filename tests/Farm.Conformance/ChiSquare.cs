@@ -4,8 +4,8 @@ namespace Farm.Conformance;
 public static class ChiSquare
 {
     /// <summary>
-    /// The statistic in units of standard deviations, by the cube-root transformation of Wilson and Hilferty (1931): roughly standard normal when
-    /// the counts come from <paramref name="probabilities"/>. Infinite where an impossible outcome occurred.
+    /// The statistic in units of standard deviations, by the cube-root transformation of Wilson and Hilferty (1931): roughly standard
+    /// normal when the counts come from <paramref name="probabilities"/>. Infinite where an impossible outcome occurred.
     /// </summary>
     public static double Deviation(ReadOnlySpan<long> counts, ReadOnlySpan<double> probabilities)
     {

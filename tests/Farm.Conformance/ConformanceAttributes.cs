@@ -30,7 +30,8 @@ public sealed class ConformanceFactDiscoverer(IMessageSink diagnosticMessageSink
     /// <inheritdoc/>
     public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions discoveryOptions, ITestMethod testMethod,
         IAttributeInfo factAttribute) =>
-        Availability.Skipped(DiagnosticMessageSink, discoveryOptions, testMethod) ?? base.Discover(discoveryOptions, testMethod, factAttribute);
+        Availability.Skipped(DiagnosticMessageSink, discoveryOptions, testMethod) ?? base.Discover(discoveryOptions, testMethod,
+            factAttribute);
 }
 
 /// <summary>Finds theories, or reports them as skipped where the backend is absent.</summary>
@@ -39,7 +40,8 @@ public sealed class ConformanceTheoryDiscoverer(IMessageSink diagnosticMessageSi
     /// <inheritdoc/>
     public override IEnumerable<IXunitTestCase> Discover(ITestFrameworkDiscoveryOptions discoveryOptions, ITestMethod testMethod,
         IAttributeInfo theoryAttribute) =>
-        Availability.Skipped(DiagnosticMessageSink, discoveryOptions, testMethod) ?? base.Discover(discoveryOptions, testMethod, theoryAttribute);
+        Availability.Skipped(DiagnosticMessageSink, discoveryOptions, testMethod) ?? base.Discover(discoveryOptions, testMethod,
+            theoryAttribute);
 }
 
 internal static class Availability
@@ -49,7 +51,8 @@ internal static class Availability
         var attribute = (BackendAvailabilityAttribute?)Attribute.GetCustomAttribute(
             method.TestClass.Class.ToRuntimeType(), typeof(BackendAvailabilityAttribute));
         return attribute?.SkipReason is { } reason
-            ? [new XunitSkippedDataRowTestCase(sink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method, reason)]
+            ? [new XunitSkippedDataRowTestCase(sink, options.MethodDisplayOrDefault(), options.MethodDisplayOptionsOrDefault(), method,
+                reason)]
             : null;
     }
 }

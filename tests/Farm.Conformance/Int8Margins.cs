@@ -4,8 +4,8 @@ using Farm.Reference;
 namespace Farm.Conformance;
 
 /// <summary>
-/// Moves test data away from the midpoints between two 8-bit levels, where a rounding in the last place of float32 decides the level and two right
-/// implementations may differ. What is then compared is arithmetic. Exact midpoints have a test of their own.
+/// Moves test data away from the midpoints between two 8-bit levels, where a rounding in the last place of float32 decides the level
+/// and two right implementations may differ. What is then compared is arithmetic. Exact midpoints have a test of their own.
 /// </summary>
 internal static class Int8Margins
 {

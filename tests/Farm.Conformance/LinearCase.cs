@@ -44,7 +44,8 @@ public sealed record LinearCase(int Rows, int InFeatures, int OutFeatures, DType
         var weight = rig.Pack(parts, Storage, GateUp ? LinearLayout.GateUp : LinearLayout.Concatenated);
         Assert.Equal((InFeatures, OutFeatures, Storage), (weight.Actual.InFeatures, weight.Actual.OutFeatures, weight.Actual.DType));
         Assert.Equal(weight.Expected.Layout, weight.Actual.Layout);
-        Assert.True(weight.Actual.Bytes >= weight.Expected.Bytes, $"{weight.Actual.Bytes} bytes cannot hold the weight's {weight.Expected.Bytes}");
+        Assert.True(weight.Actual.Bytes >= weight.Expected.Bytes,
+            $"{weight.Actual.Bytes} bytes cannot hold the weight's {weight.Expected.Bytes}");
 
         float[]? gain = Norm ? TestData.Uniform(seed + 1, InFeatures, 2f) : null;
         float[] x = TestData.Uniform(seed + 2, Rows * InFeatures);
@@ -66,7 +67,8 @@ public sealed record LinearCase(int Rows, int InFeatures, int OutFeatures, DType
         {
             double Dot(int o) => Tolerances.Dot(Storage, InFeatures, inputNorms[row], weightNorms[o], Norm);
             return GateUp
-                ? Tolerances.SwiGlu(halves.Gate[(row * OutFeatures) + column], halves.Up[(row * OutFeatures) + column], Dot(column), Dot(OutFeatures + column))
+                ? Tolerances.SwiGlu(halves.Gate[(row * OutFeatures) + column], halves.Up[(row * OutFeatures) + column], Dot(column),
+                    Dot(OutFeatures + column))
                 : Dot(column) + Tolerances.Added(want, Bias ? offset[column] : 0, Accumulate ? before[(row * OutFeatures) + column] : 0);
         });
     }
@@ -81,7 +83,8 @@ public sealed record LinearCase(int Rows, int InFeatures, int OutFeatures, DType
             PartSplit.GateUp => [OutFeatures, OutFeatures],
             _ => [.. new[] { 1, (OutFeatures - 1) / 3, OutFeatures - 1 - ((OutFeatures - 1) / 3) }.Where(n => n > 0)],
         };
-        return [.. sizes.Select((n, i) => BackendConformance.Source($"part {(char)('a' + i)}", n, InFeatures, Source, Storage, seed + (100 * i)))];
+        return [.. sizes.Select((n, i) => BackendConformance.Source($"part {(char)('a' + i)}", n, InFeatures, Source, Storage,
+            seed + (100 * i)))];
     }
 
     private double[] InputNorms(float[] x, float[]? gain)

@@ -103,8 +103,8 @@ public sealed class Rig : IDisposable
     public int[] WantInts(Twin twin) => Integers(Expected, Known(twin).Whole.Expected);
 
     /// <summary>
-    /// Every element within the bound that <paramref name="tolerance"/> gives for its row, column and expected value; the cells beside the operand
-    /// untouched. The message names operation, case, type, index, got and expected.
+    /// Every element within the bound that <paramref name="tolerance"/> gives for its row, column and expected value; the cells
+    /// beside the operand untouched. The message names operation, case, type, index, got and expected.
     /// </summary>
     public void Compare(string operation, Twin output, Func<int, int, float, double> tolerance)
     {
@@ -131,9 +131,11 @@ public sealed class Rig : IDisposable
         float[] got = Got(output), want = Want(output);
         for (int i = 0; i < got.Length; i++)
         {
-            if (BitConverter.SingleToInt32Bits(got[i]) != BitConverter.SingleToInt32Bits(want[i]) && !(float.IsNaN(got[i]) && float.IsNaN(want[i])))
+            if (BitConverter.SingleToInt32Bits(got[i]) != BitConverter.SingleToInt32Bits(want[i]) &&
+                !(float.IsNaN(got[i]) && float.IsNaN(want[i])))
             {
-                Assert.Fail($"{operation}: {output.DType.Name()}[{output.Rows}, {output.Columns}] at [{i / output.Columns}, {i % output.Columns}]: " +
+                Assert.Fail($"{operation}: {output.DType.Name()}[{output.Rows}, {output.Columns}] " +
+                    $"at [{i / output.Columns}, {i % output.Columns}]: " +
                     $"got {got[i]:R}, expected {want[i]:R} exactly");
             }
         }

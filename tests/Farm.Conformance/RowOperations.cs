@@ -3,8 +3,8 @@ using Farm.Core;
 namespace Farm.Conformance;
 
 /// <summary>
-/// Every operation as a function of numbered rows: row r's operands depend on r and its version alone, so that the same row can ride in different
-/// calls. Each gives the raw results of its rows in the order asked for.
+/// Every operation as a function of numbered rows: row r's operands depend on r and its version alone, so that the same row can ride
+/// in different calls. Each gives the raw results of its rows in the order asked for.
 /// </summary>
 internal static class RowOperations
 {
@@ -29,7 +29,8 @@ internal static class RowOperations
         foreach (var storage in new[] { DType.F32, DType.BF16, DType.I8 })
         {
             all[$"Linear {storage.Name()}"] = (b, rows, version) => Linear(b, rows, version, storage, false, LinearLayout.Concatenated);
-            all[$"Linear {storage.Name()} after norm"] = (b, rows, version) => Linear(b, rows, version, storage, true, LinearLayout.Concatenated);
+            all[$"Linear {storage.Name()} after norm"] = (b, rows, version) => Linear(b, rows, version, storage, true,
+                LinearLayout.Concatenated);
             all[$"Linear {storage.Name()} gate/up"] = (b, rows, version) => Linear(b, rows, version, storage, false, LinearLayout.GateUp);
         }
 
@@ -71,7 +72,8 @@ internal static class RowOperations
         using var m = new Operands(backend);
         int width = (Heads + (2 * KvHeads)) * HeadDim;
         Tensor qkv = m.Real(rows.Length, width, Data(rows, version, width));
-        Tensor cosine = m.Real(200, HeadDim / 2, TestData.Uniform(1, 100 * HeadDim)), sine = m.Real(200, HeadDim / 2, TestData.Uniform(2, 100 * HeadDim));
+        Tensor cosine = m.Real(200, HeadDim / 2, TestData.Uniform(1, 100 * HeadDim));
+        Tensor sine = m.Real(200, HeadDim / 2, TestData.Uniform(2, 100 * HeadDim));
         using var pool = backend.CreateKvPool(new KvShape(1, KvHeads, HeadDim, DType.BF16), 2);
         Tensor ids = m.Ints(1, rows.Length, rows);
         backend.RopeAppendKv(qkv, Heads, KvHeads, ids, cosine, sine, pool, 0, ids);

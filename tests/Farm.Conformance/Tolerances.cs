@@ -4,9 +4,10 @@ namespace Farm.Conformance;
 
 /// <summary>
 /// How far float32 arithmetic may lie from the float64 reference, per operation: a count of roundings times u = 2^-24, not a number
-/// found by trial. A sum of n terms in any order is within <see cref="Lambda"/> sqrt(n) u of the sum of the terms' magnitudes with overwhelming
-/// probability (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019, theorem 3.1); the worst case, n u, is
-/// hundreds of times wider and would hide real faults. Sums of products are bounded through |sum x w| &lt;= |x| |w| (Cauchy-Schwarz).
+/// found by trial. A sum of n terms in any order is within <see cref="Lambda"/> sqrt(n) u of the sum of the terms' magnitudes with
+/// overwhelming probability (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019, theorem 3.1); the
+/// worst case, n u, is hundreds of times wider and would hide real faults. Sums of products are bounded through |sum x w| &lt;= |x|
+/// |w| (Cauchy-Schwarz).
 /// </summary>
 public static class Tolerances
 {
@@ -29,13 +30,14 @@ public static class Tolerances
     public static double Sum(int terms, double magnitude) => Lambda * Math.Sqrt(Math.Max(terms, 1)) * U * magnitude;
 
     /// <summary>
-    /// A normalised value: half the relative error of the mean of squares, the square root, the reciprocal (or an estimate with one Newton step, 2 u)
-    /// and three products.
+    /// A normalised value: half the relative error of the mean of squares, the square root, the reciprocal (or an estimate with one
+    /// Newton step, 2 u) and three products.
     /// </summary>
     public static double RmsNorm(int columns, double expected) => (Sum(columns, 0.5) + (8 * U)) * Math.Abs(expected);
 
     /// <summary>
-    /// A dot product of <paramref name="features"/> products; norms as in Cauchy-Schwarz. Weights are compared as stored, so F32 and BF16 round alike.
+    /// A dot product of <paramref name="features"/> products; norms as in Cauchy-Schwarz. Weights are compared as stored, so F32 and
+    /// BF16 round alike.
     /// I8 sums a group exactly: the roundings are those of the scales (3) and of one term per group of 64; its operands may be half a level
     /// longer, 1 % at most. A fused norm adds the relative error of its factor.
     /// </summary>
@@ -47,7 +49,8 @@ public static class Tolerances
     }
 
     /// <summary>Adding bias and the previous output: a rounding of each partial result.</summary>
-    public static double Added(double expected, double bias, double before) => 2 * U * (Math.Abs(expected) + Math.Abs(bias) + Math.Abs(before));
+    public static double Added(double expected, double bias, double before) => 2 * U * (Math.Abs(expected) + Math.Abs(bias)
+        + Math.Abs(before));
 
     /// <summary>
     /// silu(g) u with errors of g and u: |silu'| is at most 1.1; the exponential, a sum, a quotient and two products round the rest.
@@ -63,16 +66,17 @@ public static class Tolerances
     public static double Rope(double largest) => 3 * U * 2 * largest;
 
     /// <summary>
-    /// What attention over keys that were rotated in float32 may differ by: the rotation moves each score by its rounding; a coordinate on the
-    /// edge may round to the neighbouring bfloat16, which moves the score of one key, of a weight near 1 / keys, by up to 4 times 2^-8.
+    /// What attention over keys that were rotated in float32 may differ by: the rotation moves each score by its rounding; a
+    /// coordinate on the edge may round to the neighbouring bfloat16, which moves the score of one key, of a weight near 1 / keys,
+    /// by up to 4 times 2^-8.
     /// </summary>
     public static double RotatedKeys(DType storage, int headDim, int keys) =>
         (Math.Sqrt(headDim) * Rope(1)) + (storage == DType.BF16 ? 4 * Math.Pow(2, -8) / keys : 0);
 
     /// <summary>
-    /// Attention over <paramref name="keys"/> keys of values within 1: the scores (a dot product, scaled) enter the exponential, so their absolute error is
-    /// the relative error of every weight, in numerator and denominator; then the exponentials, their rescaling by running maxima and
-    /// the merge (two more exponentials), and two sums over the keys.
+    /// Attention over <paramref name="keys"/> keys of values within 1: the scores (a dot product, scaled) enter the exponential, so
+    /// their absolute error is the relative error of every weight, in numerator and denominator; then the exponentials, their
+    /// rescaling by running maxima and the merge (two more exponentials), and two sums over the keys.
     /// </summary>
     public static double Attention(int headDim, int keys, double queryNorm, double keyNorm, double scale)
     {

@@ -80,7 +80,8 @@ public sealed class FaultyBackend(Fault fault, int threads) : IBackend
         using var hand = new HandBackend();
         Tensor x = input;
         if (input.Count > 0 && (fault is Fault.LinearDropsTheLastFeature or Fault.LinearRoundsActivationsToBfloat16
-            or Fault.IntegerLinearSharesOneScaleForTheRow or Fault.LinearDependsOnTheBatch || (fault == Fault.ThreadsChangeTheResult && threads == 3)))
+            or Fault.IntegerLinearSharesOneScaleForTheRow or Fault.LinearDependsOnTheBatch || (fault == Fault.ThreadsChangeTheResult
+                && threads == 3)))
         {
             x = hand.Output(input.Rows, input.Columns);
             Edit(input, x, Changed(input, weight));
@@ -88,7 +89,8 @@ public sealed class FaultyBackend(Fault fault, int threads) : IBackend
 
         bool leave = fault == Fault.LinearLeavesTheLastRow && input.Rows > 1;
         _right.Linear(leave ? x.SliceRows(0, x.Rows - 1) : x, weight, leave ? output.SliceRows(0, output.Rows - 1) : output,
-            fault == Fault.LinearForgetsBias ? default : bias, accumulate && fault != Fault.LinearForgetsAccumulation, normWeight, normEpsilon);
+            fault == Fault.LinearForgetsBias ? default : bias, accumulate && fault != Fault.LinearForgetsAccumulation, normWeight,
+                normEpsilon);
         if (fault == Fault.LinearWritesBeside && output.Stride > output.Columns && output.Rows > 0)
         {
             var beside = new Tensor(output.Address + (output.Columns * sizeof(float)), DType.F32, 1, 1, 1);
@@ -96,7 +98,8 @@ public sealed class FaultyBackend(Fault fault, int threads) : IBackend
         }
     }
 
-    public void RopeAppendKv(Tensor qkv, int queryHeads, int kvHeads, Tensor positions, Tensor cosine, Tensor sine, KvPool? pool, int layer, Tensor slots)
+    public void RopeAppendKv(Tensor qkv, int queryHeads, int kvHeads, Tensor positions, Tensor cosine, Tensor sine, KvPool? pool,
+        int layer, Tensor slots)
     {
         if (fault != Fault.RopePairsNeighbours)
         {
@@ -109,7 +112,8 @@ public sealed class FaultyBackend(Fault fault, int threads) : IBackend
         for (int t = 0; t < qkv.Rows; t++)
         {
             float[] row = Read(qkv.SliceRows(t, 1));
-            float[] shuffled = [.. row.Select((_, i) => row[(i / head * head) + (i % head < head / 2 ? 2 * (i % head) : (2 * (i % head)) - head + 1)])];
+            float[] shuffled = [.. row.Select((_, i) => row[(i / head * head) + (i % head < head / 2 ? 2 * (i % head)
+                : (2 * (i % head)) - head + 1)])];
             _right.Upload<float>(shuffled, qkv.SliceRows(t, 1) with { Stride = qkv.Columns });
         }
 
@@ -168,7 +172,8 @@ public sealed class FaultyBackend(Fault fault, int threads) : IBackend
         _right.Attention(queries, queryHeads, pool, layer, changed, used, output);
     }
 
-    public void Sample(Tensor logits, SamplingParameters parameters, ulong seed, Tensor keys, Tensor tokens, Tensor logprobs, Tensor seen = default)
+    public void Sample(Tensor logits, SamplingParameters parameters, ulong seed, Tensor keys, Tensor tokens, Tensor logprobs,
+        Tensor seen = default)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         if (fault == Fault.SampleKeepsOneTokenTooMany && parameters.TopK > 0)
@@ -192,7 +197,8 @@ public sealed class FaultyBackend(Fault fault, int threads) : IBackend
                 int[] key = hand.ReadInts(keys.SliceRows(b, 1));
                 double[] p = ReferenceSampler.Probabilities(row, parameters);
                 int[] ranked = [.. Enumerable.Range(0, p.Length).OrderByDescending(t => p[t])];
-                int rank = ReferenceSampler.Draw([.. ranked.Select(t => p[t])], Philox.Uniform(seed, (uint)key[0], (uint)key[1], (uint)key[2]));
+                int rank = ReferenceSampler.Draw([.. ranked.Select(t => p[t])], Philox.Uniform(seed, (uint)key[0], (uint)key[1],
+                    (uint)key[2]));
                 _right.Upload<int>([ranked[rank]], tokens.SliceColumns(b, 1));
                 _right.Upload<float>([(float)ReferenceSampler.LogSoftmax(row)[ranked[rank]]], logprobs.SliceColumns(b, 1));
             }
@@ -225,7 +231,8 @@ public sealed class FaultyBackend(Fault fault, int threads) : IBackend
             {
                 Fault.LinearDropsTheLastFeature => c == input.Columns - 1 ? 0 : x,
                 Fault.LinearRoundsActivationsToBfloat16 => BFloat16.Round(x),
-                Fault.IntegerLinearSharesOneScaleForTheRow => weight.DType == DType.I8 ? MathF.Round(x / largest[row] * 127) * largest[row] / 127 : x,
+                Fault.IntegerLinearSharesOneScaleForTheRow => weight.DType == DType.I8
+                    ? MathF.Round(x / largest[row] * 127) * largest[row] / 127 : x,
                 Fault.LinearDependsOnTheBatch => input.Rows > 16 ? x * (1 + 2.4e-7f) : x,
                 _ => x * (1 + 2.4e-7f),
             };

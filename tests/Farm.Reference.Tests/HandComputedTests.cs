@@ -62,7 +62,8 @@ public sealed class HandComputedTests : IDisposable
     public void Gate_and_up_give_swiglu()
     {
         using var weight = _hand.Ops.PackLinear(
-            [new ArraySource("gate", 1, 1, DType.F32, [MathF.Log(3)]), new ArraySource("up", 1, 1, DType.F32, [8])], DType.F32, LinearLayout.GateUp);
+            [new ArraySource("gate", 1, 1, DType.F32, [MathF.Log(3)]), new ArraySource("up", 1, 1, DType.F32, [8])], DType.F32,
+                LinearLayout.GateUp);
         Tensor output = _hand.Output(1, 1);
         _hand.Ops.Linear(_hand.Real(1, 1), weight, output);
 

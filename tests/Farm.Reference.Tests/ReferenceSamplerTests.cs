@@ -11,7 +11,8 @@ public class ReferenceSamplerTests
     public void Softmax_alone() => Expect(new(), 8 / 16.0, 4 / 16.0, 2 / 16.0, 1 / 16.0, 1 / 16.0);
 
     [Fact]
-    public void Temperature_one_half_squares_the_weights() => Expect(new() { Temperature = 0.5f }, 64 / 86.0, 16 / 86.0, 4 / 86.0, 1 / 86.0, 1 / 86.0);
+    public void Temperature_one_half_squares_the_weights() => Expect(new() { Temperature = 0.5f }, 64 / 86.0, 16 / 86.0, 4 / 86.0,
+        1 / 86.0, 1 / 86.0);
 
     [Fact]
     public void Top_k_keeps_the_best_and_the_lower_id_of_a_tie() => Expect(new() { TopK = 4 }, 8 / 15.0, 4 / 15.0, 2 / 15.0, 1 / 15.0, 0);
@@ -39,7 +40,8 @@ public class ReferenceSamplerTests
     {
         double[] got = ReferenceSampler.Probabilities([2f, -2f, 1f], new() { RepetitionPenalty = 2f }, [0b011]);
         double total = Math.Exp(1) + Math.Exp(-4) + Math.Exp(1);
-        Assert.Equal([Math.Exp(1) / total, Math.Exp(-4) / total, Math.Exp(1) / total], got.Select(p => p), (a, b) => Math.Abs(a - b) < 1e-12);
+        Assert.Equal([Math.Exp(1) / total, Math.Exp(-4) / total, Math.Exp(1) / total], got.Select(p => p), (a, b) =>
+            Math.Abs(a - b) < 1e-12);
     }
 
     [Fact]
@@ -47,12 +49,14 @@ public class ReferenceSamplerTests
     {
         var logits = new float[40];
         logits[31] = logits[39] = logits[5] = 3f;
-        double[] got = ReferenceSampler.Probabilities(logits, new() { Temperature = 0, RepetitionPenalty = 2f }, [int.MinValue | (1 << 5), 0]);
+        double[] got = ReferenceSampler.Probabilities(logits, new() { Temperature = 0, RepetitionPenalty = 2f },
+            [int.MinValue | (1 << 5), 0]);
         Assert.Equal(1, got[39]);
     }
 
     [Fact]
-    public void Greedy_takes_the_lowest_id_of_a_tie() => Assert.Equal([0, 1, 0, 0], ReferenceSampler.Probabilities([1f, 2f, 2f, -1f], new() { Temperature = 0 }));
+    public void Greedy_takes_the_lowest_id_of_a_tie() => Assert.Equal([0, 1, 0, 0], ReferenceSampler.Probabilities([1f, 2f, 2f, -1f],
+        new() { Temperature = 0 }));
 
     [Theory]
     [InlineData(0.0, 1)]

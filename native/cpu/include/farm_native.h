@@ -75,8 +75,9 @@ FARM_EXPORT int farm_embedding(farm_context* context, const int32_t* ids, int ro
                                int table_stride, int columns, float* output, int output_stride);
 FARM_EXPORT int farm_embedding_packed(farm_context* context, const int32_t* ids, int rows, const farm_weight* table,
                                       float* output, int output_stride);
-FARM_EXPORT int farm_gather_rows(farm_context* context, const float* input, int input_stride, const int32_t* rows,
-                                 int count, int columns, float* output, int output_stride);
+// Elements of element_bytes each, strides in elements.
+FARM_EXPORT int farm_gather_rows(farm_context* context, const void* input, int input_stride, const int32_t* rows, int count,
+                                 int columns, int element_bytes, void* output, int output_stride);
 FARM_EXPORT int farm_copy(farm_context* context, const void* input, int input_dtype, int input_stride, void* output,
                           int output_dtype, int output_stride, int rows, int columns);
 

@@ -141,11 +141,12 @@ int farm_embedding_packed(farm_context* context, const int32_t* ids, int rows, c
     return FARM_OK;
 }
 
-int farm_gather_rows(farm_context*, const float* input, int input_stride, const int32_t* rows, int count, int columns,
-                     float* output, int output_stride) {
+int farm_gather_rows(farm_context*, const void* input, int input_stride, const int32_t* rows, int count, int columns,
+                     int element_bytes, void* output, int output_stride) {
+    int64_t from = static_cast<int64_t>(input_stride) * element_bytes, to = static_cast<int64_t>(output_stride) * element_bytes;
     for (int i = 0; i < count; i++)
-        std::memcpy(output + static_cast<int64_t>(i) * output_stride,
-                    input + static_cast<int64_t>(rows[i]) * input_stride, sizeof(float) * columns);
+        std::memcpy(static_cast<char*>(output) + i * to, static_cast<const char*>(input) + rows[i] * from,
+                    static_cast<size_t>(columns) * static_cast<size_t>(element_bytes));
     return FARM_OK;
 }
 

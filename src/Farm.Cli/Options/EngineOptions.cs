@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Farm.Core;
+
+namespace Farm.Cli.Options;
+
+/// <summary>Where and in which precision a model runs.</summary>
+internal sealed record EngineSettings(string Device, int Threads, DType DType);
+
+/// <summary>The flags <c>--device</c>, <c>--threads</c>, <c>--dtype</c>.</summary>
+internal sealed class EngineOptions
+{
+    private readonly Option<string> _device = new("--device")
+    {
+        Description = "Where the model runs.",
+        HelpName = "cpu|cuda",
+        DefaultValueFactory = _ => "cpu",
+    };
+
+    private readonly Option<int> _threads = new("--threads")
+    {
+        Description = "Threads of the kernels.",
+        HelpName = "T",
+        DefaultValueFactory = _ => Environment.ProcessorCount,
+    };
+
+    private readonly Option<string> _dtype = new("--dtype")
+    {
+        Description = "How the weights are held; int8 quantises them in groups of 64.",
+        HelpName = "f32|bf16|int8",
+        DefaultValueFactory = _ => "bf16",
+    };
+
+    /// <summary>Adds the flags to a verb.</summary>
+    public void AddTo(Command command)
+    {
+        command.Options.Add(_dtype);
+        command.Options.Add(_threads);
+        command.Options.Add(_device);
+    }
+
+    /// <summary>The number of threads, if it is one.</summary>
+    public static int CheckThreads(int threads) =>
+        threads is >= 1 and <= 1024 ? threads : throw new BadInputException($"--threads must be from 1 to 1024, not {threads}.");
+
+    /// <summary>Reads and checks the flags.</summary>
+    public EngineSettings Read(ParseResult result)
+    {
+        string device = result.GetRequiredValue(_device);
+        if (device.StartsWith("cuda", StringComparison.Ordinal))
+        {
+            throw new BadInputException("--device cuda: this build has no CUDA backend yet; use --device cpu.");
+        }
+
+        if (device != "cpu")
+        {
+            throw new BadInputException($"--device must be cpu or cuda, not '{device}'.");
+        }
+
+        int threads = CheckThreads(result.GetRequiredValue(_threads));
+        string name = result.GetRequiredValue(_dtype);
+        var type = name switch
+        {
+            "f32" => DType.F32,
+            "bf16" => DType.BF16,
+            "int8" => DType.I8,
+            _ => throw new BadInputException($"--dtype must be f32, bf16 or int8, not '{name}'."),
+        };
+        return new EngineSettings(device, threads, type);
+    }
+}
