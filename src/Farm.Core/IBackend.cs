@@ -29,7 +29,7 @@ public interface IBackend : IDisposable
     /// <summary>Copies [T, C] to [T, C], converting between F32 and BF16 (round to nearest even) where the types differ.</summary>
     void Copy(Tensor source, Tensor destination);
 
-    /// <summary>output[i, :] = input[rows[i], :]; rows is I32 [1, count].</summary>
+    /// <summary>output[i, :] = input[rows[i], :], any element type; rows is I32 [1, count].</summary>
     void GatherRows(Tensor input, Tensor rows, Tensor output);
 
     /// <summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using Farm.Core;
 using Farm.Models.Checkpoints;
@@ -9,6 +10,7 @@ namespace Farm.Inference.Tests;
 internal sealed class MemoryCheckpoint : ICheckpoint
 {
     private readonly Dictionary<string, ICheckpointTensor> _tensors = [];
+    private readonly Dictionary<string, float[]> _values = [];
     private readonly Random _random;
 
     public MemoryCheckpoint(ModelConfig config, int seed = 1, string prefix = "", bool rewardHead = false)
@@ -24,10 +26,18 @@ internal sealed class MemoryCheckpoint : ICheckpoint
             Add(at + "self_attn.k_proj.weight", kv, h, 0.5);
             Add(at + "self_attn.v_proj.weight", kv, h, 0.5);
             Add(at + "self_attn.o_proj.weight", h, q, 0.5);
-            Add(at + "self_attn.q_proj.bias", 1, q, 0.5);
-            Add(at + "self_attn.k_proj.bias", 1, kv, 0.5);
-            Add(at + "self_attn.v_proj.bias", 1, kv, 0.5);
-            Add(at + "self_attn.o_proj.bias", 1, h, 0.5);
+            if (config.AttentionBias != AttentionBias.None)
+            {
+                Add(at + "self_attn.q_proj.bias", 1, q, 0.5);
+                Add(at + "self_attn.k_proj.bias", 1, kv, 0.5);
+                Add(at + "self_attn.v_proj.bias", 1, kv, 0.5);
+            }
+
+            if (config.AttentionBias == AttentionBias.All)
+            {
+                Add(at + "self_attn.o_proj.bias", 1, h, 0.5);
+            }
+
             Add(at + "post_attention_layernorm.weight", 1, h, 0.3, 1);
             Add(at + "mlp.gate_proj.weight", m, h, 0.5);
             Add(at + "mlp.up_proj.weight", m, h, 0.5);
@@ -55,26 +65,30 @@ internal sealed class MemoryCheckpoint : ICheckpoint
             values[i] = (float)(mean + (scale * ((2 * _random.NextDouble()) - 1)));
         }
 
-        _tensors[name] = new MemoryTensor(name, rows, columns, values);
+        IReadOnlyList<long> shape = rows > 1 || name == TensorNames.RewardHeadWeight ? [rows, columns] : [columns];
+        _values[name] = values;
+        _tensors[name] = new MemoryTensor(name, DType.F32, shape, new FloatBytes(values).Memory);
     }
 
     public void Remove(string name) => _tensors.Remove(name);
 
-    public float[] Values(string name) => ((MemoryTensor)_tensors[name]).Values;
+    public float[] Values(string name) => _values[name];
 
     public void Dispose()
     {
     }
 
-    private sealed record MemoryTensor(string Name, int Rows, int Columns, float[] Values) : ICheckpointTensor
+    /// <summary>The bytes of a float array as memory, so that a test can change values after the tensor is made.</summary>
+    private sealed class FloatBytes(float[] values) : MemoryManager<byte>
     {
-        public DType DType => DType.F32;
+        public override Span<byte> GetSpan() => MemoryMarshal.AsBytes(values.AsSpan());
 
-        public string File => "memory/model.safetensors";
+        public override MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException();
 
-        public IReadOnlyList<long> Shape => Rows == 1 ? [Columns] : [Rows, Columns];
+        public override void Unpin() => throw new NotSupportedException();
 
-        public void Read(int firstRow, int count, Span<byte> destination) =>
-            MemoryMarshal.AsBytes(Values.AsSpan(firstRow * Columns, count * Columns)).CopyTo(destination);
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 }

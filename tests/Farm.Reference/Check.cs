@@ -2,7 +2,9 @@ using Farm.Core;
 
 namespace Farm.Reference;
 
-/// <summary>Shape and type checks of operands; each failure is an <see cref="ArgumentException"/> that names operation and operand.</summary>
+/// <summary>
+/// Shape and type checks of operands; each failure is an <see cref="ArgumentException"/> that names operation and operand.
+/// </summary>
 internal static class Check
 {
     public static void That(bool condition, string operation, string message)

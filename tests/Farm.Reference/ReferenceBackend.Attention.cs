@@ -31,7 +31,8 @@ public sealed partial class ReferenceBackend
                     for (int head = 0; head < queryHeads; head++)
                     {
                         int kvHead = head / (queryHeads / kvHeads);
-                        Attend(query.AsSpan(head * headDim, headDim), own, layer, kvHead, visible, scale, result.AsSpan(head * headDim, headDim));
+                        Attend(query.AsSpan(head * headDim, headDim), own, layer, kvHead, visible, scale,
+                            result.AsSpan(head * headDim, headDim));
                     }
 
                     TensorIO.WriteRow(output, row, result);
@@ -62,7 +63,8 @@ public sealed partial class ReferenceBackend
         (pages[firstPage + (token / KvPool.PageTokens)] * KvPool.PageTokens) + (token % KvPool.PageTokens);
 
     // o = sum_j softmax_j(scale * q . k_j) v_j over the visible keys, the maximum found in a first pass.
-    private static void Attend(ReadOnlySpan<double> q, ReferenceKvPool pool, int layer, int head, int[] visible, double scale, Span<double> o)
+    private static void Attend(ReadOnlySpan<double> q, ReferenceKvPool pool, int layer, int head, int[] visible, double scale,
+        Span<double> o)
     {
         var weights = new double[visible.Length];
         double largest = double.NegativeInfinity, total = 0;

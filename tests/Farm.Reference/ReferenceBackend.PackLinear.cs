@@ -56,6 +56,7 @@ public sealed partial class ReferenceBackend
             _ => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), x => (float)x),
         };
         int bad = Array.FindIndex(values, x => !float.IsFinite(x));
-        return bad < 0 ? values : throw new BadInputException($"{part.Name}: row {row}, column {bad} is {values[bad]}; weights must be finite.");
+        return bad < 0 ? values
+            : throw new BadInputException($"{part.Name}: row {row}, column {bad} is {values[bad]}; weights must be finite.");
     }
 }

@@ -5,7 +5,8 @@ namespace Farm.Reference;
 public sealed partial class ReferenceBackend
 {
     /// <inheritdoc/>
-    public void Sample(Tensor logits, SamplingParameters parameters, ulong seed, Tensor keys, Tensor tokens, Tensor logprobs, Tensor seen = default)
+    public void Sample(Tensor logits, SamplingParameters parameters, ulong seed, Tensor keys, Tensor tokens, Tensor logprobs,
+        Tensor seen = default)
     {
         const string Operation = nameof(Sample);
         ArgumentNullException.ThrowIfNull(parameters);

@@ -20,10 +20,12 @@ public sealed class ReferenceKvPool : KvPool
     private int Width => Shape.KeyValueHeads * Shape.HeadDim;
 
     /// <summary>The key of one head at <paramref name="slot"/>.</summary>
-    public ReadOnlySpan<float> Key(int layer, int slot, int head) => _keys[layer].AsSpan((slot * Width) + (head * Shape.HeadDim), Shape.HeadDim);
+    public ReadOnlySpan<float> Key(int layer, int slot, int head) => _keys[layer].AsSpan((slot * Width) + (head * Shape.HeadDim),
+        Shape.HeadDim);
 
     /// <summary>The value of one head at <paramref name="slot"/>.</summary>
-    public ReadOnlySpan<float> Value(int layer, int slot, int head) => _values[layer].AsSpan((slot * Width) + (head * Shape.HeadDim), Shape.HeadDim);
+    public ReadOnlySpan<float> Value(int layer, int slot, int head) => _values[layer].AsSpan((slot * Width) + (head * Shape.HeadDim),
+        Shape.HeadDim);
 
     internal void Write(int layer, int slot, int head, ReadOnlySpan<float> key, ReadOnlySpan<float> value)
     {

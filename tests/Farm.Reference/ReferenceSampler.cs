@@ -19,7 +19,8 @@ public static class ReferenceSampler
     /// The same with the thresholds of top-p and min-p in place of the parameters' own, to see what a rounding at a filter's edge
     /// would change.
     /// </summary>
-    public static double[] Probabilities(ReadOnlySpan<float> logits, SamplingParameters parameters, ReadOnlySpan<int> seen, double topP, double minP)
+    public static double[] Probabilities(ReadOnlySpan<float> logits, SamplingParameters parameters, ReadOnlySpan<int> seen, double topP,
+        double minP)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         double[] scores = Penalised(logits, parameters.RepetitionPenalty, seen);

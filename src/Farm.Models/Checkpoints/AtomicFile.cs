@@ -18,7 +18,10 @@ internal static class AtomicFile
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             using (var stream = new FileStream(temporary, new FileStreamOptions
             {
-                Mode = FileMode.CreateNew, Access = FileAccess.Write, PreallocationSize = length, BufferSize = 0,
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                PreallocationSize = length,
+                BufferSize = 0,
             }))
             {
                 write(stream);

@@ -11,19 +11,32 @@ public static class ModelShapes
         ["small"] = Llama(768, 12, 12, 12, 2048, 32000),
         ["smollm2-135m"] = Llama(576, 30, 9, 3, 1536, 49152) with
         {
-            TieWordEmbeddings = true, RopeTheta = 100_000, MaxPositionEmbeddings = 8192, BosId = 0, EosIds = [0],
+            TieWordEmbeddings = true,
+            RopeTheta = 100_000,
+            MaxPositionEmbeddings = 8192,
+            BosId = 0,
+            EosIds = [0],
         },
         ["qwen2-0.5b"] = Llama(896, 24, 14, 2, 4864, 151936) with
         {
-            ModelType = "qwen2", AttentionBias = AttentionBias.QueryKeyValue, TieWordEmbeddings = true, RmsNormEpsilon = 1e-6,
-            RopeTheta = 1_000_000, MaxPositionEmbeddings = 131072, BosId = 151643, EosIds = [151643],
+            ModelType = "qwen2",
+            AttentionBias = AttentionBias.QueryKeyValue,
+            TieWordEmbeddings = true,
+            RmsNormEpsilon = 1e-6,
+            RopeTheta = 1_000_000,
+            MaxPositionEmbeddings = 131072,
+            BosId = 151643,
+            EosIds = [151643],
         },
         ["tinyllama"] = Llama(2048, 22, 32, 4, 5632, 32000),
         ["llama-7b"] = Llama(4096, 32, 32, 32, 11008, 32000) with { RmsNormEpsilon = 1e-6 },
         ["llama-3.1-8b"] = Llama(4096, 32, 32, 8, 14336, 128256) with
         {
-            RopeTheta = 500_000, RopeScaling = new RopeScaling(RopeScalingKind.Llama3, 8, 1, 4, 8192), MaxPositionEmbeddings = 131072,
-            BosId = 128000, EosIds = [128001],
+            RopeTheta = 500_000,
+            RopeScaling = new RopeScaling(RopeScalingKind.Llama3, 8, 1, 4, 8192),
+            MaxPositionEmbeddings = 131072,
+            BosId = 128000,
+            EosIds = [128001],
         },
     };
 

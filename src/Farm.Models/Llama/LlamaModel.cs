@@ -51,7 +51,7 @@ public sealed class LlamaModel : IDisposable
     /// <param name="config">The shape they must have.</param>
     /// <param name="weights">F32, BF16, or I8 (layers and language head; the embedding table is then BF16).</param>
     /// <param name="prefix">What stands before <c>model.embed_tokens.weight</c> in the tensor names, e.g. <c>backbone_model.</c></param>
-    /// <param name="languageHead">False leaves the language head out; <see cref="Logits"/> then throws.</param>
+    /// <param name="languageHead">False leaves the language head out, for a backbone whose tensors the caller has checked; <see cref="Logits"/> then throws.</param>
     /// <param name="maxPositions">A limit below <see cref="ModelConfig.MaxPositionEmbeddings"/>, to keep the rotary tables small.</param>
     /// <param name="progress">Told the share of layers packed so far, 0 to 1.</param>
     /// <exception cref="BadInputException">A tensor is missing, has another shape than the configuration says, or holds NaN.</exception>
@@ -64,6 +64,17 @@ public sealed class LlamaModel : IDisposable
         if (weights is not (DType.F32 or DType.BF16 or DType.I8))
         {
             throw new BadInputException($"--dtype must be f32, bf16 or int8, not {weights.Name()}.");
+        }
+
+        if (config.MlpBias)
+        {
+            throw new BadInputException($"{checkpoint.Folder}/config.json sets mlp_bias, which is not supported.");
+        }
+
+        // A reward model has been checked as a whole, and its unused language head may be absent.
+        if (languageHead)
+        {
+            CheckpointValidator.Validate(checkpoint, config, prefix);
         }
 
         int positions = Math.Clamp(maxPositions ?? int.MaxValue, 1, config.MaxPositionEmbeddings);
@@ -92,7 +103,7 @@ public sealed class LlamaModel : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, workspace.MaxRows, nameof(batch));
 
         float epsilon = (float)Config.RmsNormEpsilon;
-        int queryWidth = Config.AttentionHeads * Config.HeadDim;
+        int queryWidth = Config.QueryWidth;
         var ids = Upload(batch.TokenIds, workspace.Ids, rows);
         var positions = Upload(batch.Positions, workspace.Positions, rows);
         var slots = Upload(batch.Slots, workspace.Slots, rows);

@@ -10,39 +10,35 @@ internal sealed class LlamaWeightLoader(IBackend backend, ICheckpoint checkpoint
     private readonly int _hidden = config.HiddenSize;
     private readonly int _queries = config.QueryWidth;
     private readonly int _keys = config.KeyValueWidth;
+    private readonly TensorNames _names = new(prefix);
     private readonly bool _qkvBias = config.AttentionBias != AttentionBias.None;
     private readonly bool _outputBias = config.AttentionBias == AttentionBias.All;
 
     /// <summary>Loads everything; what was loaded is freed if something fails.</summary>
     public LlamaWeights Load(bool languageHead, int positions, Action<double>? progress)
     {
-        if (config.MlpBias)
-        {
-            throw new BadInputException($"{checkpoint.Folder}/config.json sets mlp_bias, which is not supported.");
-        }
-
         bool table = LlamaModel.HasTable(config, type, languageHead);
         var arena = new Arena(backend, ArenaBytes(table, positions));
         var weights = new LlamaWeights(arena, config.Layers);
         try
         {
-            var embedding = Matrix("model.embed_tokens.weight", config.VocabularySize, _hidden);
+            var embedding = checkpoint.Tensors[_names.Embedding];
             if (table)
             {
                 weights.EmbeddingTable = arena.Take(LlamaModel.TableType(type), config.VocabularySize, _hidden);
-                RowReader.Upload(backend, embedding, weights.EmbeddingTable);
+                EmbeddingTable.Upload(backend, embedding, weights.EmbeddingTable);
             }
 
             for (int i = 0; i < config.Layers; i++)
             {
-                weights.Layers[i] = Layer(arena, $"model.layers.{i}.");
+                weights.Layers[i] = Layer(arena, i);
                 progress?.Invoke((i + 1.0) / (config.Layers + 1));
             }
 
-            weights.FinalNorm = Vector(arena, _hidden, "model.norm.weight");
+            weights.FinalNorm = Vector(arena, _hidden, _names.FinalNorm);
             if (languageHead)
             {
-                var head = config.TieWordEmbeddings ? embedding : Matrix("lm_head.weight", config.VocabularySize, _hidden);
+                var head = config.TieWordEmbeddings ? embedding : checkpoint.Tensors[_names.OutputHead];
                 weights.LanguageHead = backend.PackLinear([head], type);
             }
 
@@ -57,32 +53,27 @@ internal sealed class LlamaWeightLoader(IBackend backend, ICheckpoint checkpoint
         }
     }
 
-    private LlamaLayer Layer(Arena arena, string at)
+    private LlamaLayer Layer(Arena arena, int layer)
     {
         // Packed weights are disposed by hand until the layer owns them.
         var owned = new List<LinearWeight>(4);
-        LinearWeight Pack(LinearLayout layout, params ICheckpointTensor[] parts)
+        LinearWeight Pack(LinearLayout layout, params string[] parts)
         {
-            owned.Add(backend.PackLinear(parts, type, layout));
+            owned.Add(backend.PackLinear([.. parts.Select(name => checkpoint.Tensors[name])], type, layout));
             return owned[^1];
         }
 
         try
         {
             return new LlamaLayer(
-                Vector(arena, _hidden, at + "input_layernorm.weight"),
-                Pack(LinearLayout.Concatenated,
-                    Matrix(at + "self_attn.q_proj.weight", _queries, _hidden),
-                    Matrix(at + "self_attn.k_proj.weight", _keys, _hidden),
-                    Matrix(at + "self_attn.v_proj.weight", _keys, _hidden)),
-                _qkvBias ? QkvBias(arena, at) : default,
-                Pack(LinearLayout.Concatenated, Matrix(at + "self_attn.o_proj.weight", _hidden, _queries)),
-                _outputBias ? Vector(arena, _hidden, at + "self_attn.o_proj.bias") : default,
-                Vector(arena, _hidden, at + "post_attention_layernorm.weight"),
-                Pack(LinearLayout.GateUp,
-                    Matrix(at + "mlp.gate_proj.weight", config.IntermediateSize, _hidden),
-                    Matrix(at + "mlp.up_proj.weight", config.IntermediateSize, _hidden)),
-                Pack(LinearLayout.Concatenated, Matrix(at + "mlp.down_proj.weight", _hidden, config.IntermediateSize)));
+                Vector(arena, _hidden, _names.AttentionNorm(layer)),
+                Pack(LinearLayout.Concatenated, _names.Query(layer), _names.Key(layer), _names.Value(layer)),
+                _qkvBias ? QkvBias(arena, layer) : default,
+                Pack(LinearLayout.Concatenated, _names.AttentionOutput(layer)),
+                _outputBias ? Vector(arena, _hidden, TensorNames.BiasOf(_names.AttentionOutput(layer))) : default,
+                Vector(arena, _hidden, _names.MlpNorm(layer)),
+                Pack(LinearLayout.GateUp, _names.Gate(layer), _names.Up(layer)),
+                Pack(LinearLayout.Concatenated, _names.Down(layer)));
         }
         catch
         {
@@ -91,12 +82,12 @@ internal sealed class LlamaWeightLoader(IBackend backend, ICheckpoint checkpoint
         }
     }
 
-    private Tensor QkvBias(Arena arena, string at)
+    private Tensor QkvBias(Arena arena, int layer)
     {
         var bias = arena.Take(DType.F32, 1, _queries + (2 * _keys));
-        Upload(at + "self_attn.q_proj.bias", bias.SliceColumns(0, _queries));
-        Upload(at + "self_attn.k_proj.bias", bias.SliceColumns(_queries, _keys));
-        Upload(at + "self_attn.v_proj.bias", bias.SliceColumns(_queries + _keys, _keys));
+        Upload(TensorNames.BiasOf(_names.Query(layer)), bias.SliceColumns(0, _queries));
+        Upload(TensorNames.BiasOf(_names.Key(layer)), bias.SliceColumns(_queries, _keys));
+        Upload(TensorNames.BiasOf(_names.Value(layer)), bias.SliceColumns(_queries + _keys, _keys));
         return bias;
     }
 
@@ -107,10 +98,7 @@ internal sealed class LlamaWeightLoader(IBackend backend, ICheckpoint checkpoint
         return vector;
     }
 
-    private void Upload(string name, Tensor destination) =>
-        backend.Upload<float>(RowReader.ReadAll(Matrix(name, 1, destination.Columns)), destination);
-
-    private ICheckpointTensor Matrix(string name, int rows, int columns) => CheckpointTensors.Require(checkpoint, prefix + name, rows, columns);
+    private void Upload(string name, Tensor destination) => backend.Upload<float>(checkpoint.Tensors[name].ReadFloats(), destination);
 
     private void FillRope(LlamaWeights weights, Arena arena, int positions)
     {

@@ -21,7 +21,7 @@ public sealed class LlamaWorkspace : IDisposable
         Slots = _arena.Take(DType.I32, 1, maxRows);
         Hidden = _arena.Take(DType.F32, maxRows, config.HiddenSize);
         Qkv = _arena.Take(DType.F32, maxRows, QkvWidth(config));
-        Attention = _arena.Take(DType.F32, maxRows, config.AttentionHeads * config.HeadDim);
+        Attention = _arena.Take(DType.F32, maxRows, config.QueryWidth);
         Mlp = _arena.Take(DType.F32, maxRows, config.IntermediateSize);
         Logits = _arena.Take(DType.F32, maxLogitRows, config.VocabularySize);
     }
@@ -57,7 +57,7 @@ public sealed class LlamaWorkspace : IDisposable
         return (3 * Arena.SizeOf(DType.I32, 1, maxRows))
             + Arena.SizeOf(DType.F32, maxRows, config.HiddenSize)
             + Arena.SizeOf(DType.F32, maxRows, QkvWidth(config))
-            + Arena.SizeOf(DType.F32, maxRows, config.AttentionHeads * config.HeadDim)
+            + Arena.SizeOf(DType.F32, maxRows, config.QueryWidth)
             + Arena.SizeOf(DType.F32, maxRows, config.IntermediateSize)
             + Arena.SizeOf(DType.F32, maxLogitRows, config.VocabularySize);
     }

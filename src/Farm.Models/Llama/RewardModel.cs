@@ -33,14 +33,14 @@ public sealed class RewardModel : IDisposable
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(backbone);
-        var headTensor = CheckpointTensors.Require(checkpoint, "reward_head.weight", 1, backbone.HiddenSize);
-        var biasValue = RowReader.ReadAll(CheckpointTensors.Require(checkpoint, "reward_head.bias", 1, 1));
+        CheckpointValidator.ValidateReward(checkpoint, backbone);
+        float[] biasValue = checkpoint.Tensors[TensorNames.RewardHeadBias].ReadFloats();
         LlamaModel? model = null;
         LinearWeight? head = null;
         try
         {
-            model = LlamaModel.Load(backend, checkpoint, backbone, weights, "backbone_model.", languageHead: false, maxPositions, progress);
-            head = backend.PackLinear([headTensor], DType.F32);
+            model = LlamaModel.Load(backend, checkpoint, backbone, weights, TensorNames.RewardPrefix, languageHead: false, maxPositions, progress);
+            head = backend.PackLinear([checkpoint.Tensors[TensorNames.RewardHeadWeight]], DType.F32);
             var bias = backend.Allocate(sizeof(float));
             backend.Upload<float>(biasValue, bias.Tensor(DType.F32, 1, 1));
             return new RewardModel(model, head, bias);

@@ -24,7 +24,9 @@ internal sealed class SentencePieceUnigram : ISentencePieceAlgorithm
 
         var scores = vocabulary.Model.Pieces.Where(p => p.Type == PieceType.Normal).Select(p => p.Score).DefaultIfEmpty(0f).ToList();
         _unknownScore = scores.Min() - UnknownPenalty;
-        _maximumScore = scores.Max();
+
+        // SentencePiece starts its search for the maximum at the smallest positive float (FLT_MIN), which log-probabilities never exceed.
+        _maximumScore = Math.Max(scores.Max(), 1.17549435e-38f);
     }
 
     public void Encode(ReadOnlySpan<char> normalized, PieceSink sink)

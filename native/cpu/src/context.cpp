@@ -1,0 +1,137 @@
+#include "context.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <new>
+
+namespace farm {
+
+Scratch::~Scratch() {
+    std::free(data);
+}
+
+void* Scratch::reserve(int64_t bytes) {
+    if (bytes > size) {
+        std::free(data);
+        size = (bytes + 4095) / 4096 * 4096;
+        data = static_cast<char*>(std::aligned_alloc(4096, static_cast<size_t>(size)));
+        if (data == nullptr) size = 0;
+    }
+    return data;
+}
+
+namespace {
+
+bool supported(int level) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    switch (level) {
+        case FARM_LEVEL_PORTABLE:
+            return true;
+        case FARM_LEVEL_AVX2:
+            return avx2;
+        case FARM_LEVEL_AVX512:
+            return avx512;
+        case FARM_LEVEL_AVX512_VNNI:
+            return avx512 && __builtin_cpu_supports("avx512vnni");
+        default:
+            return false;
+    }
+#else
+    return level == FARM_LEVEL_PORTABLE;
+#endif
+}
+
+const Kernels* kernels_of(int level) {
+    switch (level) {
+#if defined(__x86_64__)
+        case FARM_LEVEL_AVX512_VNNI:
+            return &kAvx512Vnni;
+        case FARM_LEVEL_AVX512:
+            return &kAvx512;
+        case FARM_LEVEL_AVX2:
+            return &kAvx2;
+#endif
+        default:
+            return &kPortable;
+    }
+}
+
+}  // namespace
+}  // namespace farm
+
+extern "C" {
+
+int farm_best_level(void) {
+    int level = FARM_LEVEL_AVX512_VNNI;
+    while (!farm::supported(level)) level--;
+    return level;
+}
+
+int farm_create(int threads, int level, farm_context** out) {
+    if (level < 0) level = farm_best_level();
+    if (threads < 1) return FARM_E_ARGUMENT;
+    if (!farm::supported(level)) return FARM_E_UNSUPPORTED;
+    auto* context = new (std::nothrow) farm_context(threads);
+    if (context == nullptr) return FARM_E_MEMORY;
+    context->kernels = farm::kernels_of(level);
+    *out = context;
+    return FARM_OK;
+}
+
+void farm_destroy(farm_context* context) {
+    delete context;
+}
+
+void* farm_allocate(int64_t bytes) {
+    void* memory =
+        mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+#ifdef MADV_HUGEPAGE
+    // Weights are streamed once per step: large pages keep address translation out of the way.
+    if (bytes >= (4 << 20)) madvise(memory, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
+void farm_free(void* memory, int64_t bytes) {
+    munmap(memory, static_cast<size_t>(bytes));
+}
+
+int farm_linear(farm_context* c, const farm_weight* w, const farm_linear_args* a) {
+    return c->kernels->linear(c, w, a);
+}
+
+int farm_rms_norm(farm_context* c, const float* input, int input_stride, const float* weight, float epsilon,
+                  float* output, int output_stride, int rows, int columns) {
+    return c->kernels->rms_norm(c, input, input_stride, weight, epsilon, output, output_stride, rows, columns);
+}
+
+int farm_rope_append(farm_context* c, float* qkv, int qkv_stride, int rows, int query_heads, int kv_heads, int head_dim,
+                     const int32_t* positions, const float* cosine, const float* sine, const farm_kv_pool* pool,
+                     int layer, const int32_t* slots) {
+    return c->kernels->rope_append(c, qkv, qkv_stride, rows, query_heads, kv_heads, head_dim, positions, cosine, sine,
+                                   pool, layer, slots);
+}
+
+int farm_attention(farm_context* c, const farm_attention_args* a) {
+    return c->kernels->attention(c, a);
+}
+int farm_sample(farm_context* c, const farm_sample_args* a) {
+    return c->kernels->sample(c, a);
+}
+
+int farm_logprob_gather(farm_context* c, const float* logits, int logits_stride, int rows, int vocabulary,
+                        const int32_t* ids, float temperature, float* logprobs, float* entropy) {
+    return c->kernels->logprob_gather(c, logits, logits_stride, rows, vocabulary, ids, temperature, logprobs, entropy);
+}
+
+double farm_measure(farm_context* c, int what) {
+    return c->kernels->measure(c, what);
+}
+
+}  // extern "C"

@@ -1,0 +1,37 @@
+// The kernels of one SIMD level. The including file defines
+//   FARM_LEVEL    a FARM_LEVEL_* number,
+//   FARM_NS       the namespace, so that no symbol compiled for one level is ever linked into another,
+//   FARM_KERNELS  the name of the exported table.
+#include <time.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "context.h"
+#include "floats.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace farm {
+namespace FARM_NS {
+// Each file builds on the ones before it.
+// clang-format off
+#include "simd.inl"
+#include "gemm.inl"
+#include "gemm_int8.inl"
+#include "activations.inl"
+#include "linear.inl"
+#include "norm.inl"
+#include "rope.inl"
+#include "attention.inl"
+#include "sampling.inl"
+#include "measure.inl"
+// clang-format on
+}  // namespace FARM_NS
+
+const Kernels FARM_KERNELS = {FARM_NS::linear, FARM_NS::rms_norm,       FARM_NS::rope_append, FARM_NS::attention,
+                              FARM_NS::sample, FARM_NS::logprob_gather, FARM_NS::measure};
+}  // namespace farm

@@ -1,0 +1,80 @@
+#include "thread_pool.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace farm {
+namespace {
+
+// Long enough to bridge the managed code between two operations of a token step, short enough to leave an idle machine
+// idle.
+constexpr int kSpins = 20000;
+
+inline void pause_cpu() {
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) : threads_(threads < 1 ? 1 : threads > kMaxThreads ? kMaxThreads : threads) {
+    workers_ = new std::thread[static_cast<size_t>(threads_)];
+    for (int t = 1; t < threads_; t++) workers_[t] = std::thread([this, t] { work(t); });
+}
+
+ThreadPool::~ThreadPool() {
+    stop_.store(true);
+    epoch_.fetch_add(1);
+    epoch_.notify_all();
+    for (int t = 1; t < threads_; t++) workers_[t].join();
+    delete[] workers_;
+}
+
+void ThreadPool::take_tasks(int thread) {
+    for (int task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) function_(argument_, task, thread);
+}
+
+void ThreadPool::run(int tasks, Function function, void* argument) {
+    if (tasks <= 0) return;
+    if (threads_ == 1 || tasks == 1) {
+        for (int task = 0; task < tasks; task++) function(argument, task, 0);
+        return;
+    }
+    tasks_ = tasks;
+    function_ = function;
+    argument_ = argument;
+    next_.store(0, std::memory_order_relaxed);
+    running_.store(threads_ - 1, std::memory_order_relaxed);
+    epoch_.fetch_add(1, std::memory_order_release);
+    epoch_.notify_all();
+    take_tasks(0);
+    for (int spin = 0; running_.load(std::memory_order_acquire) != 0; spin++) {
+        if (spin < kSpins)
+            pause_cpu();
+        else
+            std::this_thread::yield();
+    }
+}
+
+void ThreadPool::work(int thread) {
+    uint32_t seen = 0;
+    for (;;) {
+        uint32_t now;
+        for (int spin = 0; (now = epoch_.load(std::memory_order_acquire)) == seen; spin++) {
+            if (spin < kSpins)
+                pause_cpu();
+            else
+                epoch_.wait(seen, std::memory_order_acquire);
+        }
+        seen = now;
+        if (stop_.load()) return;
+        take_tasks(thread);
+        running_.fetch_sub(1, std::memory_order_release);
+    }
+}
+
+}  // namespace farm

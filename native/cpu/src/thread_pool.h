@@ -1,0 +1,49 @@
+// Persistent workers that share the tasks of one parallel region at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+namespace farm {
+
+class ThreadPool {
+  public:
+    using Function = void (*)(void* argument, int task, int thread);
+
+    explicit ThreadPool(int threads);
+    ~ThreadPool();
+    ThreadPool(const ThreadPool&) = delete;
+    ThreadPool& operator=(const ThreadPool&) = delete;
+
+    int threads() const { return threads_; }
+
+    // Calls function(argument, task, thread) for task 0 .. tasks - 1 on all threads and returns when all are done.
+    // Tasks are taken one by one, so that a thread that is held up by the system does less.
+    void run(int tasks, Function function, void* argument);
+
+    // The same with a callable body(task, thread).
+    template <class Body>
+    void parallel(int tasks, const Body& body) {
+        run(
+            tasks, [](void* b, int task, int thread) { (*static_cast<const Body*>(b))(task, thread); },
+            const_cast<void*>(static_cast<const void*>(&body)));
+    }
+
+  private:
+    void work(int thread);
+    void take_tasks(int thread);
+
+    static constexpr int kMaxThreads = 256;
+    int threads_;
+    std::thread* workers_ = nullptr;
+    alignas(64) std::atomic<uint32_t> epoch_{0};
+    alignas(64) std::atomic<int> next_{0};
+    alignas(64) std::atomic<int> running_{0};
+    std::atomic<bool> stop_{false};
+    int tasks_ = 0;
+    Function function_ = nullptr;
+    void* argument_ = nullptr;
+};
+
+}  // namespace farm
