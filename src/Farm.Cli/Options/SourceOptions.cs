@@ -30,6 +30,11 @@ internal sealed class SourceOptions
             throw new BadInputException("Give the prompts by exactly one of --input, --prompt and --prompt-ids.");
         }
 
+        if (input is null && options.AnyFormat(result))
+        {
+            throw new BadInputException("--prompt-dict and --chat format the rows of --input; a prompt given as a flag is used as it is.");
+        }
+
         int context = folder.Config.MaxPositionEmbeddings;
         if (ids.Length > 0)
         {

@@ -166,7 +166,7 @@ internal sealed class Journal : IDisposable
             _stream.Write(bytes);
             _stream.Flush(flushToDisk: true);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or ArgumentOutOfRangeException)
         {
             // A resume would drop the torn line too; cutting it keeps the journal readable for people.
             try

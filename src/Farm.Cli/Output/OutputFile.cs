@@ -93,6 +93,11 @@ internal static class OutputFile
         {
             throw new BadInputException($"{path} cannot be written: {Reason(e)}.", e);
         }
+        catch (ArgumentOutOfRangeException e) when (e.TargetSite?.DeclaringType == typeof(RandomAccess))
+        {
+            // What the runtime makes of EFBIG.
+            throw new BadInputException($"{path} cannot be written: it would be larger than the system allows.", e);
+        }
     }
 
     private static string TemporaryPath(string path) => path + ".tmp";

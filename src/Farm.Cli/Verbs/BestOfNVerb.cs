@@ -22,7 +22,7 @@ internal static class BestOfNVerb
         var input = new Option<string>("--input") { Description = "Rows with instruction and input: AlpacaFarm's JSON, or JSON Lines.", HelpName = "FILE", Required = true };
         var scoreText = new Option<bool>("--score-text") { Description = "Scores the decoded text, tokenised again, as AlpacaFarm does; else the sampled ids." };
         var json = new Option<bool>("--json") { Description = "Prints what was measured as JSON." };
-        var prompts = new PromptOptions();
+        var prompts = new PromptOptions(chat: true);
         var sampling = new SamplingOptions(defaultSamples: 4);
         var run = new RunOptions(outputRequired: true);
         var engine = new EngineOptions();
@@ -49,6 +49,11 @@ internal static class BestOfNVerb
             var judge = ModelFolder.OpenScorer(result.GetRequiredValue(scorer));
             var items = PromptReader.FromRows(file, rows, prompts.Format(result, policy), policy.RequireTokenizer(), policy.Config.MaxPositionEmbeddings);
             var options = new BestOfNOptions { ScoreText = result.GetValue(scoreText), TextCleanup = TextCleanup.Apply };
+            if (options.ScoreText && prompts.Chat(result))
+            {
+                throw new BadInputException("--score-text tokenises the prompt's text again, which a chat format's special tokens do not survive; leave out one of --score-text and --chat.");
+            }
+
             if (!options.ScoreText)
             {
                 Vocabularies.RequireSame(policy.Tokenizer, judge.Tokenizer);

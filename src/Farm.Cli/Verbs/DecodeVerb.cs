@@ -21,7 +21,7 @@ internal static class DecodeVerb
         var topLogits = new Option<int?>("--top-logits") { Description = "Prints the K highest logits after the prompt instead of decoding.", HelpName = "K" };
         var json = new Option<bool>("--json") { Description = "Prints each sample as a line of JSON." };
         var source = new SourceOptions();
-        var prompts = new PromptOptions();
+        var prompts = new PromptOptions(chat: true);
         var sampling = new SamplingOptions(defaultSamples: 1);
         var run = new RunOptions(outputRequired: false);
         var engine = new EngineOptions();

@@ -18,7 +18,7 @@ internal static class RerankVerb
         var input = new Option<string>("--input") { Description = "Rows with instruction, input and a list of outputs, e.g. from farm decode.", HelpName = "FILE", Required = true };
         var topK = new Option<int>("--rerank-top-k") { Description = "How many of the best to name.", HelpName = "K", DefaultValueFactory = _ => 1 };
         var json = new Option<bool>("--json") { Description = "Prints what was done as JSON." };
-        var prompts = new PromptOptions();
+        var prompts = new PromptOptions(chat: false);
         var run = new RunOptions(outputRequired: true);
         var engine = new EngineOptions();
         var command = new Command("rerank", "Ranks the responses of each row by a reward model.");

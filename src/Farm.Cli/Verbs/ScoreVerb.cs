@@ -16,7 +16,7 @@ internal static class ScoreVerb
         var model = new Option<string>("--model", "--scorer") { Description = "Folder of the reward model.", HelpName = "DIR", Required = true };
         var input = new Option<string>("--input") { Description = "Rows with instruction, input and output (a text or a list of texts).", HelpName = "FILE", Required = true };
         var json = new Option<bool>("--json") { Description = "Prints what was done as JSON." };
-        var prompts = new PromptOptions();
+        var prompts = new PromptOptions(chat: false);
         var run = new RunOptions(outputRequired: true);
         var engine = new EngineOptions();
         var command = new Command("score", "Gives a reward to each response of a file.");

@@ -110,6 +110,22 @@ public sealed class DecodeTests(TinyModels models) : IClassFixture<TinyModels>, 
         Assert.Equal(JsonValueKind.String, row.GetProperty("output").ValueKind);
     }
 
+    [Fact]
+    public void Should_use_the_templates_or_the_chat_format_asked_for()
+    {
+        string input = Rows.Write(_folder, 1), templates = _folder.Write("dict.json", """{"prompt_noinputs":"Q {instruction}","prompt_inputs":"Q {instruction} I {input} A"}""");
+
+        Assert.Equal("Q Say number 0 – ünï I in 0 A", Prompt("--prompt-dict", templates));
+        Assert.Equal("<|im_start|>user\nSay number 0 – ünï\n\nin 0<|im_end|>\n<|im_start|>assistant\n", Prompt("--chat", "chatml"));
+
+        string? Prompt(params string[] flags)
+        {
+            string output = _folder.File("out.json");
+            Assert.Equal(0, FarmProcess.Run(["decode", "--model", models.Decoder, "--input", input, "--output", output, "--max-new-tokens", "1", "--dtype", "f32", .. flags]).ExitCode);
+            return JsonDocument.Parse(File.ReadAllText(output)).RootElement[0].GetProperty("prompt").GetString();
+        }
+    }
+
     internal static List<JsonElement> Lines(string output) =>
         [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)];
 
