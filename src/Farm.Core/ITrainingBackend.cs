@@ -69,7 +69,7 @@ public interface ITrainingBackend : IBackend
     /// One AdamW step on contiguous F32 tensors of one size (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2): g = gradient * gradientScale;
     /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; parameter -= lr * weightDecay * parameter + lr * (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + epsilon).
     /// </summary>
-    void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step);
+    void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep update);
 }
 
 /// <summary>The numbers of one AdamW step.</summary>
