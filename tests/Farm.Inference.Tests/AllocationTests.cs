@@ -1,4 +1,5 @@
 using Farm.Core;
+using Farm.Cpu;
 using Farm.Models.Llama;
 
 namespace Farm.Inference.Tests;
@@ -45,5 +46,28 @@ public class AllocationTests
         // The measure itself sees what a new prompt and finished samples take.
         Assert.True(allocated[0] > 0);
         Assert.True(allocated[100] > 8 * 100 * 8);
+    }
+
+    [Fact]
+    public void A_decode_step_on_the_CPU_allocates_nothing()
+    {
+        using var backend = new CpuBackend(2);
+        using var model = LlamaModel.Load(backend, new MemoryCheckpoint(TestModels.Config), TestModels.Config, DType.BF16);
+        using var generator = new Generator(model, null, new GenerationOptions { NumReturnSequences = 4, MaxNewTokens = 60, EosIds = [] });
+        var allocated = new long[60];
+        int steps = 0;
+        long last = 0;
+        void Measure(GenerationProgress progress)
+        {
+            allocated[steps++] = GC.GetAllocatedBytesForCurrentThread() - last;
+            last = GC.GetAllocatedBytesForCurrentThread();
+        }
+
+        generator.Generate(TestModels.Prompts(9, 130), _ => { }, Measure);
+        steps = 0;
+        generator.Generate(TestModels.Prompts(9, 130), _ => { }, Measure);
+        Assert.Equal(60, steps);
+        Assert.All(allocated[1..59], bytes => Assert.Equal(0, bytes));
+        Assert.True(allocated[59] > 0);
     }
 }

@@ -4,6 +4,7 @@
 
 struct Activations {
     const float* f32 = nullptr;        // [tiles][rows][kTile]
+    const uint16_t* bf16 = nullptr;    // [tiles][rows][kTile]
     const int8_t* i8 = nullptr;        // [tiles][rows][kTile]
     const float* scales = nullptr;     // [groups][rows]
     const int32_t* offsets = nullptr;  // [groups][rows]
@@ -48,13 +49,14 @@ FARM_INLINE void quantise_group(const float* x, int8_t* q, float* scale, int32_t
     *offset = -128 * sum;
 }
 
-// Packs all rows (through RMSNorm where asked) into the context's shared scratch. NULL in f32 and i8 when memory is
+// Packs all rows (through RMSNorm where asked) into the context's shared scratch. All NULL when memory is
 // out.
-static Activations pack_activations(farm_context* context, const farm_linear_args* in, int features, bool int8) {
+static Activations pack_activations(farm_context* context, const farm_linear_args* in, int features, int type) {
+    bool int8 = type == FARM_I8, half = type == FARM_BF16;
     int rows = in->rows, tiles = (features + kTile - 1) / kTile, groups = tiles * (kTile / FARM_GROUP);
     int64_t count = static_cast<int64_t>(tiles) * rows * kTile;
     int64_t scale_bytes = round_up(static_cast<int64_t>(groups) * rows * 4, 64);
-    int64_t bytes = int8 ? count + 2 * scale_bytes : count * 4;
+    int64_t bytes = int8 ? count + 2 * scale_bytes : half ? count * 2 : count * 4;
     char* memory = static_cast<char*>(context->shared.reserve(bytes));
     Activations out;
     out.rows = rows;
@@ -62,6 +64,7 @@ static Activations pack_activations(farm_context* context, const farm_linear_arg
     if (memory == nullptr) return out;
 
     float* f32 = reinterpret_cast<float*>(memory);
+    auto* bf16 = reinterpret_cast<uint16_t*>(memory);
     int8_t* i8 = reinterpret_cast<int8_t*>(memory);
     float* scales = reinterpret_cast<float*>(memory + count);
     int32_t* offsets = reinterpret_cast<int32_t*>(memory + count + scale_bytes);
@@ -73,7 +76,7 @@ static Activations pack_activations(farm_context* context, const farm_linear_arg
             float buffer[kTile];
             for (int t = 0; t < tiles; t++) {
                 int64_t at = (static_cast<int64_t>(t) * rows + r) * kTile;
-                float* tile = int8 ? buffer : f32 + at;
+                float* tile = int8 || half ? buffer : f32 + at;
                 for (int i = 0; i < kTile; i += 16) {
                     int k = t * kTile + i, n = imin(16, features - k);
                     VF v = n >= 16 ? vf_load(x + k) : n > 0 ? vf_load_partial(x + k, n, 0.0f) : vf_zero();
@@ -85,6 +88,8 @@ static Activations pack_activations(farm_context* context, const farm_linear_arg
                     }
                     vf_store(tile + i, v);
                 }
+                if (half)
+                    for (int i = 0; i < kTile; i++) bf16[at + i] = to_bf16(buffer[i]);
                 if (int8) {
                     for (int g = 0; g < kTile / FARM_GROUP; g++) {
                         int64_t index = static_cast<int64_t>(t * (kTile / FARM_GROUP) + g) * rows + r;
@@ -96,7 +101,9 @@ static Activations pack_activations(farm_context* context, const farm_linear_arg
         }
     };
     context->pool.parallel((rows + kRowsPerTask - 1) / kRowsPerTask, pack);
-    if (int8) {
+    if (half) {
+        out.bf16 = bf16;
+    } else if (int8) {
         out.i8 = i8;
         out.scales = scales;
         out.offsets = offsets;

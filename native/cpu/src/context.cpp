@@ -38,6 +38,8 @@ bool supported(int level) {
             return avx512;
         case FARM_LEVEL_AVX512_VNNI:
             return avx512 && __builtin_cpu_supports("avx512vnni");
+        case FARM_LEVEL_AVX512_BF16:
+            return avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
         default:
             return false;
     }
@@ -49,6 +51,8 @@ bool supported(int level) {
 const Kernels* kernels_of(int level) {
     switch (level) {
 #if defined(__x86_64__)
+        case FARM_LEVEL_AVX512_BF16:
+            return &kAvx512Bf16;
         case FARM_LEVEL_AVX512_VNNI:
             return &kAvx512Vnni;
         case FARM_LEVEL_AVX512:
@@ -67,7 +71,7 @@ const Kernels* kernels_of(int level) {
 extern "C" {
 
 int farm_best_level(void) {
-    int level = FARM_LEVEL_AVX512_VNNI;
+    int level = FARM_LEVEL_AVX512_BF16;
     while (!farm::supported(level)) level--;
     return level;
 }

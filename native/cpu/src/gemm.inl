@@ -98,9 +98,36 @@ void gemm(const float* a, const uint16_t* w, int64_t panel, int kc, float* c, in
     store_sums<R, NP>(acc, c, ldc);
 }
 
+#if FARM_LEVEL >= 4
+// bf16 on both sides: VDPBF16PS adds the products of a pair of input features, 32 multiply-adds an instruction.
+template <int R, int NP>
+void gemm(const uint16_t* a, const uint16_t* w, int64_t panel, int kc, float* c, int64_t ldc, bool first) {
+    VF acc[R][NP];
+    load_sums<R, NP>(acc, c, ldc, first);
+    for (int k = 0; k < kc; k += 2) {
+        __m512i b[NP];
+#pragma GCC unroll 8
+        for (int p = 0; p < NP; p++) {
+            b[p] = _mm512_loadu_si512(w + p * panel);
+            prefetch(w + p * panel + kTile * 16);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) {
+            int32_t pair;
+            std::memcpy(&pair, a + r * kTile + k, 4);
+            __m512i x = _mm512_set1_epi32(pair);
+#pragma GCC unroll 8
+            for (int p = 0; p < NP; p++) asm("vdpbf16ps %2, %1, %0" : "+v"(acc[r][p]) : "v"(x), "v"(b[p]));
+        }
+        w += 32;
+    }
+    store_sums<R, NP>(acc, c, ldc);
+}
+#endif
+
 // All `panels` for exactly R rows, widest kernel first.
-template <int R, class W>
-void gemm_panels(const float* a, const W* w, int64_t panel, int panels, int kc, float* c, int64_t ldc, bool first) {
+template <int R, class A, class W>
+void gemm_panels(const A* a, const W* w, int64_t panel, int panels, int kc, float* c, int64_t ldc, bool first) {
     constexpr int NP = panels_for(R);
     int p = 0;
     for (; p + NP <= panels; p += NP) gemm<R, NP>(a, w + p * panel, panel, kc, c + p * 16, ldc, first);
@@ -111,9 +138,8 @@ void gemm_panels(const float* a, const W* w, int64_t panel, int panels, int kc, 
 }
 
 // rows <= kRows.
-template <class W>
-void gemm_rows(int rows, const float* a, const W* w, int64_t panel, int panels, int kc, float* c, int64_t ldc,
-               bool first) {
+template <class A, class W>
+void gemm_rows(int rows, const A* a, const W* w, int64_t panel, int panels, int kc, float* c, int64_t ldc, bool first) {
     switch (rows) {
         case 1:
             return gemm_panels<1>(a, w, panel, panels, kc, c, ldc, first);

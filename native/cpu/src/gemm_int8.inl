@@ -2,7 +2,7 @@
 // then scaled: c[r][col] += scale_w[group][col] * scale_x[group][r] * sum. Weights are stored as value + 128, unsigned,
 // as VNNI wants its first operand; the activations' offset, -128 * sum(x), starts each sum.
 
-#if FARM_LEVEL == 3
+#if FARM_LEVEL >= 3
 using VI = __m512i;  // 16 columns
 FARM_INLINE VI vi_start(int32_t offset) {
     return _mm512_set1_epi32(offset);
@@ -100,7 +100,7 @@ FARM_INLINE VF vi_finish(VI acc) {
 
 #if FARM_LEVEL >= 2
 constexpr int panels_for_int8(int rows) {
-    return FARM_LEVEL == 3 ? panels_for(rows) : rows <= 4 ? 2 : 1;
+    return FARM_LEVEL >= 3 ? panels_for(rows) : rows <= 4 ? 2 : 1;
 }
 #else
 constexpr int panels_for_int8(int) {

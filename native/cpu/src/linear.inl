@@ -40,13 +40,13 @@ FARM_INLINE int even_rows(int rows) {
     return (rows + (rows + kRows - 1) / kRows - 1) / ((rows + kRows - 1) / kRows);
 }
 
-template <class W>
-static void product(const Activations& x, const W* w, int64_t panel, int panels, int row0, int rows, float* c,
-                    int64_t ldc) {
+template <class A, class W>
+static void product(const Activations& x, const A* a, const W* w, int64_t panel, int panels, int row0, int rows,
+                    float* c, int64_t ldc) {
     int step = even_rows(rows);
     for (int k = 0; k < x.features; k += kTile) {
         int kc = imin(kTile, x.features - k);
-        const float* tile = x.f32 + (static_cast<int64_t>(k / kTile) * x.rows + row0) * kTile;
+        const A* tile = a + (static_cast<int64_t>(k / kTile) * x.rows + row0) * kTile;
         for (int r = 0; r < rows; r += step)
             gemm_rows(imin(step, rows - r), tile + r * kTile, w + static_cast<int64_t>(k) * 16, panel, panels, kc,
                       c + r * ldc, ldc, k == 0);
@@ -82,8 +82,13 @@ static int chunk_panels(int panels, int threads, int rows, bool gate_up) {
 
 static int linear(farm_context* context, const farm_weight* w, const farm_linear_args* args) {
     if (args->rows == 0) return FARM_OK;
-    Activations x = pack_activations(context, args, w->in_features, w->dtype == FARM_I8);
-    if (x.f32 == nullptr && x.i8 == nullptr) return FARM_E_MEMORY;
+    bool half = w->dtype == FARM_BF16 && args->bf16_activations;
+    if (half && FARM_LEVEL < 4) return FARM_E_UNSUPPORTED;
+    Activations x = pack_activations(context, args, w->in_features,
+                                     w->dtype == FARM_I8 ? FARM_I8
+                                     : half              ? FARM_BF16
+                                                         : FARM_F32);
+    if (x.f32 == nullptr && x.bf16 == nullptr && x.i8 == nullptr) return FARM_E_MEMORY;
 
     int threads = context->pool.threads();
     int row_blocks = (args->rows + kRowBlock - 1) / kRowBlock;
@@ -103,10 +108,16 @@ static int linear(farm_context* context, const farm_weight* w, const farm_linear
         int64_t ldc = panels * 16;
         int64_t panel = static_cast<int64_t>(w->in_features) * 16;
         if (w->dtype == FARM_F32) {
-            product(x, static_cast<const float*>(w->data) + panel0 * panel, panel, panels, row0, rows, c, ldc);
+            product(x, x.f32, static_cast<const float*>(w->data) + panel0 * panel, panel, panels, row0, rows, c, ldc);
         } else if (w->dtype == FARM_BF16) {
             panel = round_up(w->in_features, 2) * 16;
-            product(x, static_cast<const uint16_t*>(w->data) + panel0 * panel, panel, panels, row0, rows, c, ldc);
+            const uint16_t* data = static_cast<const uint16_t*>(w->data) + panel0 * panel;
+#if FARM_LEVEL >= 4
+            if (x.bf16 != nullptr)
+                product(x, x.bf16, data, panel, panels, row0, rows, c, ldc);
+            else
+#endif
+                product(x, x.f32, data, panel, panels, row0, rows, c, ldc);
         } else {
             product_int8(x, w, panel0, panels, row0, rows, c, ldc);
         }

@@ -6,7 +6,7 @@ FARM_INLINE double seconds() {
     return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// 16 independent chains hide the latency of the multiply-add.
+// Independent chains hide the latency of the multiply-add.
 static double fma_work(int64_t rounds, float* sink) {
     VF acc[12];
     for (int i = 0; i < 12; i++) acc[i] = vf_set1(static_cast<float>(i));
@@ -35,6 +35,26 @@ static double int8_work(int64_t rounds, float* sink) {
     *sink = vf_hsum(sum);
     return static_cast<double>(rounds) * 8 * 128;
 }
+
+#if FARM_LEVEL >= 4
+static double bf16_work(int64_t rounds, float* sink) {
+    VF acc[12];
+    for (int i = 0; i < 12; i++) acc[i] = vf_zero();
+    __m512i x = _mm512_set1_epi16(0x3F80);
+    for (int64_t n = 0; n < rounds; n++) {
+#pragma GCC unroll 12
+        for (int i = 0; i < 12; i++) asm volatile("vdpbf16ps %1, %1, %0" : "+v"(acc[i]) : "v"(x));
+    }
+    for (int i = 1; i < 12; i++) acc[0] = vf_add(acc[0], acc[i]);
+    *sink = vf_hsum(acc[0]);
+    return static_cast<double>(rounds) * 12 * 64;
+}
+#else
+static double bf16_work(int64_t, float* sink) {
+    *sink = 0.0f;
+    return 0.0;
+}
+#endif
 
 static double read_work(const float* data, int64_t count, float* sink) {
     VF s[8];
@@ -75,9 +95,10 @@ static double measure(farm_context* context, int what) {
             int64_t now = static_cast<int64_t>(seconds() * 1e9), none = 0;
             started.compare_exchange_strong(none, now);
             float sink;
-            double done = what == FARM_MEASURE_FMA_FLOPS  ? fma_work(4000000, &sink)
-                          : what == FARM_MEASURE_INT8_OPS ? int8_work(2000000, &sink)
-                                                          : read_work(data + task * slice, slice, &sink);
+            double done = what == FARM_MEASURE_FMA_FLOPS    ? fma_work(4000000, &sink)
+                          : what == FARM_MEASURE_INT8_OPS   ? int8_work(2000000, &sink)
+                          : what == FARM_MEASURE_BF16_FLOPS ? bf16_work(4000000, &sink)
+                                                            : read_work(data + task * slice, slice, &sink);
             volatile float keep = sink;
             (void)keep;
             work.fetch_add(static_cast<int64_t>(done));

@@ -143,7 +143,8 @@ int farm_embedding_packed(farm_context* context, const int32_t* ids, int rows, c
 
 int farm_gather_rows(farm_context*, const void* input, int input_stride, const int32_t* rows, int count, int columns,
                      int element_bytes, void* output, int output_stride) {
-    int64_t from = static_cast<int64_t>(input_stride) * element_bytes, to = static_cast<int64_t>(output_stride) * element_bytes;
+    int64_t from = static_cast<int64_t>(input_stride) * element_bytes,
+            to = static_cast<int64_t>(output_stride) * element_bytes;
     for (int i = 0; i < count; i++)
         std::memcpy(static_cast<char*>(output) + i * to, static_cast<const char*>(input) + rows[i] * from,
                     static_cast<size_t>(columns) * static_cast<size_t>(element_bytes));
