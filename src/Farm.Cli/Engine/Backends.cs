@@ -28,7 +28,8 @@ internal static class Backends
             SimdLevel.Avx512Vnni => "AVX-512 with VNNI",
             SimdLevel.Avx512 => "AVX-512",
             SimdLevel.Avx2 => "AVX2 and FMA",
-            _ => "portable",
+            SimdLevel.Portable => "portable",
+            var level => level.ToString(),
         };
         return new CpuReport(CpuFeatures.Names(), kernels, backend.Threads, Measure(backend));
     }
