@@ -74,6 +74,7 @@ public sealed unsafe partial class CpuBackend
             InputStride = input.Stride,
             OutputStride = output.Stride,
             Accumulate = accumulate ? 1 : 0,
+            Bf16Activations = Bf16Activations && packed.DType == DType.BF16 ? 1 : 0,
             NormEpsilon = normEpsilon,
         }));
     }

@@ -13,8 +13,20 @@ public sealed unsafe partial class CpuBackend : IBackend
 
     /// <summary>Starts a backend with so many threads, the caller's among them, at a SIMD level (the best one by default).</summary>
     /// <exception cref="BadInputException">The CPU lacks the level, or the number of threads is not positive.</exception>
-    public CpuBackend(int threads, SimdLevel? level = null)
+    /// <param name="threads">Threads of the pool, the caller's among them.</param>
+    /// <param name="level">SIMD level; null for the best one.</param>
+    /// <param name="bf16Activations">
+    /// Rounds the activations of bf16 weights to bf16 as well, as a model run wholly in bf16 does, and uses the CPU's bf16 dot products at twice
+    /// the float32 rate; needs <see cref="SimdLevel.Avx512Bf16"/>. Sums stay float32.
+    /// </param>
+    public CpuBackend(int threads, SimdLevel? level = null, bool bf16Activations = false)
     {
+        int abi = Native.farm_abi_version();
+        if (abi != Native.AbiVersion)
+        {
+            throw new InvalidOperationException($"libfarm_native has ABI version {abi}, this build of Farm.Cpu needs {Native.AbiVersion}; build both together.");
+        }
+
         if (threads < 1)
         {
             throw new BadInputException($"--threads must be at least 1, not {threads}.");
@@ -26,6 +38,12 @@ public sealed unsafe partial class CpuBackend : IBackend
         }
 
         Level = level ?? BestLevel;
+        Bf16Activations = bf16Activations;
+        if (bf16Activations && Level < SimdLevel.Avx512Bf16)
+        {
+            throw new BadInputException("bf16 activations need a CPU with AVX512_BF16, which this one or the chosen SIMD level lacks.");
+        }
+
         Threads = threads;
         Check(Native.farm_create(threads, (int)Level, out _context));
     }
@@ -42,6 +60,9 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <summary>The level whose kernels run.</summary>
     public SimdLevel Level { get; }
 
+    /// <summary>Whether activations of bf16 weights are rounded to bf16.</summary>
+    public bool Bf16Activations { get; }
+
     private nint Context
     {
         get
@@ -55,7 +76,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     public static bool Supports(SimdLevel level) => level >= SimdLevel.Portable && level <= BestLevel;
 
     /// <summary>Measures bandwidth and arithmetic peaks for about a second.</summary>
-    public MachineLimits Measure() => new(Native.farm_measure(Context, 0), Native.farm_measure(Context, 1), Native.farm_measure(Context, 2));
+    public MachineLimits Measure() => new(Native.farm_measure(Context, 0), Native.farm_measure(Context, 1), Native.farm_measure(Context, 2), Native.farm_measure(Context, 3));
 
     /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => CpuMemory.Create(Math.Max(bytes, 64));

@@ -5,10 +5,16 @@ namespace Farm.Cpu;
 /// <summary>The C ABI of native/cpu/include/farm_native.h, name for name.</summary>
 internal static unsafe partial class Native
 {
+    /// <summary>FARM_ABI_VERSION of the header these declarations mirror.</summary>
+    internal const int AbiVersion = 1;
+
     private const string Library = "farm_native";
 
     [LibraryImport(Library)]
     internal static partial int farm_best_level();
+
+    [LibraryImport(Library)]
+    internal static partial int farm_abi_version();
 
     [LibraryImport(Library)]
     internal static partial int farm_create(int threads, int level, out nint context);
@@ -91,6 +97,7 @@ internal static unsafe partial class Native
         internal int InputStride;
         internal int OutputStride;
         internal int Accumulate;
+        internal int Bf16Activations;
         internal float NormEpsilon;
     }
 

@@ -14,4 +14,7 @@ public enum SimdLevel
 
     /// <summary>AVX-512 with VNNI, int8 dot products.</summary>
     Avx512Vnni = 3,
+
+    /// <summary>The above with AVX512_BF16, bf16 dot products.</summary>
+    Avx512Bf16 = 4,
 }

@@ -27,6 +27,10 @@ enum {
 // Input features that share one scale in an int8 weight; tokens of one key/value page.
 enum { FARM_GROUP = 64, FARM_PAGE = 128 };
 
+// Grows with every change of a declaration in this file; the caller compares it before anything else.
+enum { FARM_ABI_VERSION = 1 };
+FARM_EXPORT int farm_abi_version(void);
+
 typedef struct farm_context farm_context;
 
 // Highest level this CPU and this build have.

@@ -70,6 +70,10 @@ const Kernels* kernels_of(int level) {
 
 extern "C" {
 
+int farm_abi_version(void) {
+    return FARM_ABI_VERSION;
+}
+
 int farm_best_level(void) {
     int level = FARM_LEVEL_AVX512_BF16;
     while (!farm::supported(level)) level--;
