@@ -25,6 +25,7 @@ internal static class Backends
         using var backend = new CpuBackend(threads);
         string kernels = backend.Level switch
         {
+            SimdLevel.Avx512Bf16 => "AVX-512 with VNNI and BF16",
             SimdLevel.Avx512Vnni => "AVX-512 with VNNI",
             SimdLevel.Avx512 => "AVX-512",
             SimdLevel.Avx2 => "AVX2 and FMA",
