@@ -16,7 +16,7 @@ internal static class Backends
     public static MachineLimits Measure(IBackend backend)
     {
         var measured = ((CpuBackend)backend).Measure();
-        return new MachineLimits(measured.ReadBytesPerSecond, measured.FlopsPerSecond, measured.Int8OperationsPerSecond);
+        return new MachineLimits(measured.ReadBytesPerSecond, measured.FlopsPerSecond, measured.Int8OperationsPerSecond, measured.Bf16FlopsPerSecond);
     }
 
     /// <summary>What the CPU backend makes of this machine.</summary>
