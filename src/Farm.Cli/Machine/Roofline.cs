@@ -8,7 +8,7 @@ namespace Farm.Cli.Machine;
 /// multiplies; whichever takes longer bounds it (Williams et al., "Roofline", 2009).
 /// </summary>
 /// <param name="config">The model's shape.</param>
-/// <param name="weights">Storage of its weights; int8 and, where the CPU has them, bf16 multiply at the rate of their dot products.</param>
+/// <param name="weights">Storage of its weights; int8 multiplies at the rate of integer dot products, bf16 at that of its dot products or of float32, whichever is faster.</param>
 /// <param name="stepBytes">Bytes of weights that a step streams.</param>
 /// <param name="limits">What the machine was measured to do.</param>
 internal sealed class Roofline(ModelConfig config, DType weights, long stepBytes, MachineLimits limits)
@@ -18,7 +18,8 @@ internal sealed class Roofline(ModelConfig config, DType weights, long stepBytes
     private readonly double _productRate = weights switch
     {
         DType.I8 => limits.IntegerOperations,
-        DType.BF16 when limits.Bf16Operations > 0 => limits.Bf16Operations,
+        // Kernels may expand bf16 to float32 instead where that is faster.
+        DType.BF16 => Math.Max(limits.Bf16Operations, limits.FloatOperations),
         _ => limits.FloatOperations,
     };
     private readonly long _kvBytes = 2L * config.Layers * config.KeyValueHeads * config.HeadDim * (weights == DType.F32 ? 4 : 2);
