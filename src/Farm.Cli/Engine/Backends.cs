@@ -16,7 +16,7 @@ internal static class Backends
     public static MachineLimits Measure(IBackend backend)
     {
         var measured = ((CpuBackend)backend).Measure();
-        return new MachineLimits(measured.ReadBytesPerSecond, measured.FlopsPerSecond, measured.Int8OperationsPerSecond);
+        return new MachineLimits(measured.ReadBytesPerSecond, measured.FlopsPerSecond, measured.Int8OperationsPerSecond, measured.Bf16FlopsPerSecond);
     }
 
     /// <summary>What the CPU backend makes of this machine.</summary>
@@ -25,10 +25,12 @@ internal static class Backends
         using var backend = new CpuBackend(threads);
         string kernels = backend.Level switch
         {
+            SimdLevel.Avx512Bf16 => "AVX-512 with VNNI and BF16",
             SimdLevel.Avx512Vnni => "AVX-512 with VNNI",
             SimdLevel.Avx512 => "AVX-512",
             SimdLevel.Avx2 => "AVX2 and FMA",
-            _ => "portable",
+            SimdLevel.Portable => "portable",
+            var level => level.ToString(),
         };
         return new CpuReport(CpuFeatures.Names(), kernels, backend.Threads, Measure(backend));
     }
