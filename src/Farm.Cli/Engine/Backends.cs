@@ -10,7 +10,10 @@ namespace Farm.Cli.Engine;
 internal static class Backends
 {
     /// <summary>The backend that the flags ask for.</summary>
-    public static IBackend Create(EngineSettings settings) => new CpuBackend(settings.Threads);
+    public static IBackend Create(EngineSettings settings) => new CpuBackend(settings.Threads, bf16Activations: settings.Bf16Activations);
+
+    /// <summary>Whether the backend rounds the activations of bf16 weights.</summary>
+    public static bool Bf16Activations(IBackend backend) => backend is CpuBackend { Bf16Activations: true };
 
     /// <summary>Measures what the backend's machine can do; takes a second or two.</summary>
     public static MachineLimits Measure(IBackend backend)

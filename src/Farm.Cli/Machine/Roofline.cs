@@ -8,18 +8,18 @@ namespace Farm.Cli.Machine;
 /// multiplies; whichever takes longer bounds it (Williams et al., "Roofline", 2009).
 /// </summary>
 /// <param name="config">The model's shape.</param>
-/// <param name="weights">Storage of its weights; int8 multiplies at the rate of integer dot products, bf16 at that of its dot products or of float32, whichever is faster.</param>
+/// <param name="weights">Storage of its weights; int8 multiplies at the rate of integer dot products.</param>
+/// <param name="bf16Activations">bf16 weights multiply at the rate of bf16 dot products; otherwise they are widened and multiply at that of float32.</param>
 /// <param name="stepBytes">Bytes of weights that a step streams.</param>
 /// <param name="limits">What the machine was measured to do.</param>
-internal sealed class Roofline(ModelConfig config, DType weights, long stepBytes, MachineLimits limits)
+internal sealed class Roofline(ModelConfig config, DType weights, bool bf16Activations, long stepBytes, MachineLimits limits)
 {
     private readonly long _layerParameters = LayerParameters(config) * config.Layers;
     private readonly long _headParameters = (long)config.HiddenSize * config.VocabularySize;
     private readonly double _productRate = weights switch
     {
         DType.I8 => limits.IntegerOperations,
-        // Kernels may expand bf16 to float32 instead where that is faster.
-        DType.BF16 => Math.Max(limits.Bf16Operations, limits.FloatOperations),
+        DType.BF16 when bf16Activations => limits.Bf16Operations,
         _ => limits.FloatOperations,
     };
     private readonly long _kvBytes = 2L * config.Layers * config.KeyValueHeads * config.HeadDim * (weights == DType.F32 ? 4 : 2);
