@@ -11,17 +11,20 @@ constexpr int kTile = 128;
 #if FARM_LEVEL >= 2
 // 32 registers: 24 sums, the panels' weights and one broadcast. Six weight streams hide memory latency for few rows.
 constexpr int kRows = 8;
+constexpr int kMaxRows = 12;
 constexpr int panels_for(int rows) {
-    return rows <= 2 ? 8 : rows <= 4 ? 6 : rows <= 6 ? 4 : 3;
+    return rows <= 2 ? 8 : rows <= 4 ? 6 : rows <= 6 ? 4 : rows <= 8 ? 3 : 2;
 }
 #elif FARM_LEVEL == 1
 // 16 registers of half a vector each: 12 sums, a weight and a broadcast.
 constexpr int kRows = 6;
+constexpr int kMaxRows = 6;
 constexpr int panels_for(int rows) {
     return rows == 1 ? 4 : rows <= 3 ? 2 : 1;
 }
 #else
 constexpr int kRows = 4;
+constexpr int kMaxRows = 4;
 constexpr int panels_for(int rows) {
     return rows == 1 ? 2 : 1;
 }
@@ -29,17 +32,17 @@ constexpr int panels_for(int rows) {
 
 template <int R, int NP>
 FARM_INLINE void load_sums(VF (&acc)[R][NP], const float* c, int64_t ldc, bool first) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) acc[r][p] = first ? vf_zero() : vf_load(c + r * ldc + p * 16);
 }
 
 template <int R, int NP>
 FARM_INLINE void store_sums(const VF (&acc)[R][NP], float* c, int64_t ldc) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) vf_store(c + r * ldc + p * 16, acc[r][p]);
 }
 
@@ -50,15 +53,15 @@ void gemm(const float* a, const float* w, int64_t panel, int kc, float* c, int64
     load_sums<R, NP>(acc, c, ldc, first);
     for (int k = 0; k < kc; k++) {
         VF b[NP];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) {
             b[p] = vf_load(w + p * panel);
             prefetch(w + p * panel + kTile * 16);
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int r = 0; r < R; r++) {
             VF x = vf_set1(a[r * kTile + k]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int p = 0; p < NP; p++) acc[r][p] = vf_fma(x, b[p], acc[r][p]);
         }
         w += 16;
@@ -74,23 +77,23 @@ void gemm(const float* a, const uint16_t* w, int64_t panel, int kc, float* c, in
     load_sums<R, NP>(acc, c, ldc, first);
     for (int k = 0; k < kc; k += 2) {
         VF b[NP];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) {
             b[p] = vf_pair_low(w + p * panel);
             prefetch(w + p * panel + kTile * 16);
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int r = 0; r < R; r++) {
             VF x = vf_set1(a[r * kTile + k]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int p = 0; p < NP; p++) acc[r][p] = vf_fma(x, b[p], acc[r][p]);
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) b[p] = vf_pair_high(w + p * panel);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int r = 0; r < R; r++) {
             VF x = vf_set1(a[r * kTile + k + 1]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int p = 0; p < NP; p++) acc[r][p] = vf_fma(x, b[p], acc[r][p]);
         }
         w += 32;
@@ -106,17 +109,17 @@ void gemm(const uint16_t* a, const uint16_t* w, int64_t panel, int kc, float* c,
     load_sums<R, NP>(acc, c, ldc, first);
     for (int k = 0; k < kc; k += 2) {
         __m512i b[NP];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) {
             b[p] = _mm512_loadu_si512(w + p * panel);
             prefetch(w + p * panel + kTile * 16);
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int r = 0; r < R; r++) {
             int32_t pair;
             std::memcpy(&pair, a + r * kTile + k, 4);
             __m512i x = _mm512_set1_epi32(pair);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int p = 0; p < NP; p++) asm("vdpbf16ps %2, %1, %0" : "+v"(acc[r][p]) : "v"(x), "v"(b[p]));
         }
         w += 32;
@@ -137,7 +140,7 @@ void gemm_panels(const A* a, const W* w, int64_t panel, int panels, int kc, floa
         for (; p < panels; p++) gemm<R, 1>(a, w + p * panel, panel, kc, c + p * 16, ldc, first);
 }
 
-// rows <= kRows.
+// rows <= kMaxRows.
 template <class A, class W>
 void gemm_rows(int rows, const A* a, const W* w, int64_t panel, int panels, int kc, float* c, int64_t ldc, bool first) {
     switch (rows) {
@@ -160,6 +163,14 @@ void gemm_rows(int rows, const A* a, const W* w, int64_t panel, int panels, int 
             return gemm_panels<7>(a, w, panel, panels, kc, c, ldc, first);
         case 8:
             return gemm_panels<8>(a, w, panel, panels, kc, c, ldc, first);
+        case 9:
+            return gemm_panels<9>(a, w, panel, panels, kc, c, ldc, first);
+        case 10:
+            return gemm_panels<10>(a, w, panel, panels, kc, c, ldc, first);
+        case 11:
+            return gemm_panels<11>(a, w, panel, panels, kc, c, ldc, first);
+        case 12:
+            return gemm_panels<12>(a, w, panel, panels, kc, c, ldc, first);
 #endif
     }
 }

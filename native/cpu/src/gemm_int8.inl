@@ -113,30 +113,30 @@ template <int R, int NP>
 void gemm_group(const int8_t* a, const float* a_scale, const int32_t* a_offset, const uint8_t* w, int64_t panel,
                 const float* ws, int64_t scale_panel, float* c, int64_t ldc, bool first) {
     VI acc[R][NP];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) acc[r][p] = vi_start(a_offset[r]);
     for (int k = 0; k < FARM_GROUP; k += 4) {
         VW b[NP];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) {
             b[p] = vw_load(w + p * panel);
-            prefetch(w + p * panel + 16 * FARM_GROUP * 2);
+            prefetch(w + p * panel + 16 * FARM_GROUP * 4);
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int r = 0; r < R; r++) {
             int32_t x;
             std::memcpy(&x, a + r * kTile + k, 4);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int p = 0; p < NP; p++) acc[r][p] = vi_dot(acc[r][p], b[p], x);
         }
         w += 64;
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
         VF scale = vf_set1(a_scale[r]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < NP; p++) {
             float* at = c + r * ldc + p * 16;
             VF s = vf_mul(scale, vf_load(ws + p * scale_panel));
