@@ -9,7 +9,7 @@ namespace Farm.Conformance;
 /// worst case, n u, is hundreds of times wider and would hide real faults. Sums of products are bounded through |sum x w| &lt;= |x|
 /// |w| (Cauchy-Schwarz).
 /// </summary>
-public static class Tolerances
+public static partial class Tolerances
 {
     /// <summary>Unit roundoff of float32.</summary>
     public const double U = 1.0 / (1 << 24);

@@ -31,7 +31,7 @@ public enum Fault
 }
 
 /// <summary>The reference with one fault put in, to show that the suite notices it.</summary>
-public sealed class FaultyBackend(Fault fault, int threads) : IBackend
+public class FaultyBackend(Fault fault, int threads) : IBackend
 {
     private readonly ReferenceBackend _right = new();
 
@@ -55,7 +55,11 @@ public sealed class FaultyBackend(Fault fault, int threads) : IBackend
 
     public void Embedding(Tensor ids, LinearWeight table, Tensor output) => _right.Embedding(ids, table, output);
 
-    public void Dispose() => _right.Dispose();
+    public void Dispose()
+    {
+        _right.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     public void Copy(Tensor source, Tensor destination)
     {
