@@ -204,7 +204,6 @@ public sealed unsafe partial class CpuBackend
         RequireF32(qkv, qkv.Rows, heads * headDim, op, nameof(qkv));
         RequireF32(output, qkv.Rows, queryHeads * headDim, op, nameof(output));
         RequireF32(logSumExp, qkv.Rows, queryHeads, op, nameof(logSumExp));
-        Require(logSumExp.IsContiguous, op, "logSumExp is contiguous", nameof(logSumExp));
         Require(starts.Count >= 1, op, "starts has one more entry than there are sequences", nameof(starts));
         RequireI32(starts, (int)starts.Count, op, nameof(starts));
         return new NativeTraining.AttentionArgs
@@ -218,6 +217,7 @@ public sealed unsafe partial class CpuBackend
             KvHeads = kvHeads,
             HeadDim = headDim,
             QkvStride = qkv.Stride,
+            LogSumExpStride = logSumExp.Stride,
             OutputStride = output.Stride,
             Scale = scale,
         };

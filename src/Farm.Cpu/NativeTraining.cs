@@ -74,6 +74,7 @@ internal static partial class NativeTraining
         internal int KvHeads;
         internal int HeadDim;
         internal int QkvStride;
+        internal int LogSumExpStride;
         internal int OutputStride;
         internal int OutputGradientStride;
         internal int QkvGradientStride;

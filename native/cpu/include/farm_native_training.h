@@ -34,7 +34,7 @@ FARM_EXPORT int farm_rope_backward(farm_context* context, float* gradient, int s
 typedef struct farm_attention_train_args {
     const float* qkv;
     float* output;                 // read by the backward
-    float* log_sum_exp;            // [rows, query_heads], contiguous; read by the backward
+    float* log_sum_exp;            // [rows, query_heads]; read by the backward
     const float* output_gradient;  // backward only
     float* qkv_gradient;           // backward only
     const int32_t* starts;
@@ -43,6 +43,7 @@ typedef struct farm_attention_train_args {
     int32_t kv_heads;
     int32_t head_dim;
     int32_t qkv_stride;
+    int32_t log_sum_exp_stride;
     int32_t output_stride;
     int32_t output_gradient_stride;
     int32_t qkv_gradient_stride;

@@ -42,6 +42,9 @@ FARM_INLINE VF vf_div(VF a, VF b) {
 FARM_INLINE VF vf_max(VF a, VF b) {
     return _mm512_max_ps(a, b);
 }
+FARM_INLINE VF vf_min(VF a, VF b) {
+    return _mm512_min_ps(a, b);
+}
 FARM_INLINE VF vf_pair_low(const uint16_t* p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
 }
@@ -116,6 +119,9 @@ FARM_INLINE VF vf_div(VF a, VF b) {
 FARM_INLINE VF vf_max(VF a, VF b) {
     return {_mm256_max_ps(a.a, b.a), _mm256_max_ps(a.b, b.b)};
 }
+FARM_INLINE VF vf_min(VF a, VF b) {
+    return {_mm256_min_ps(a.a, b.a), _mm256_min_ps(a.b, b.b)};
+}
 FARM_INLINE __m256i load256(const void* p) {
     return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
@@ -160,9 +166,12 @@ FARM_INLINE VF vf_round(VF v) {
     return {_mm256_round_ps(v.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC),
             _mm256_round_ps(v.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
+// In two steps, so that a result beyond the exponent range becomes infinite instead of wrapping round.
 FARM_INLINE __m256 scale256(__m256 v, __m256 n) {
-    __m256i e = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-    return _mm256_mul_ps(v, _mm256_castsi256_ps(e));
+    __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), rest = _mm256_sub_epi32(whole, half);
+    __m256i bias = _mm256_set1_epi32(127);
+    v = _mm256_mul_ps(v, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
+    return _mm256_mul_ps(v, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
 }
 FARM_INLINE VF vf_scale(VF v, VF n) {
     return {scale256(v.a, n.a), scale256(v.b, n.b)};
@@ -219,6 +228,10 @@ FARM_INLINE VF vf_max(VF a, VF b) {
     FARM_LANES a.f[i] = a.f[i] > b.f[i] ? a.f[i] : b.f[i];
     return a;
 }
+FARM_INLINE VF vf_min(VF a, VF b) {
+    FARM_LANES a.f[i] = a.f[i] < b.f[i] ? a.f[i] : b.f[i];
+    return a;
+}
 FARM_INLINE VF vf_pair_low(const uint16_t* p) {
     VF r;
     FARM_LANES r.f[i] = from_bf16(p[2 * i]);
@@ -260,7 +273,11 @@ FARM_INLINE VF vf_round(VF v) {
     return v;
 }
 FARM_INLINE VF vf_scale(VF v, VF n) {
-    FARM_LANES v.f[i] *= float_from_bits(static_cast<uint32_t>(static_cast<int>(n.f[i]) + 127) << 23);
+    FARM_LANES {
+        int whole = static_cast<int>(n.f[i]), half = whole >> 1;
+        v.f[i] *= float_from_bits(static_cast<uint32_t>(half + 127) << 23);
+        v.f[i] *= float_from_bits(static_cast<uint32_t>(whole - half + 127) << 23);
+    }
     return v;
 }
 FARM_INLINE VF vf_zero_below(VF v, VF x, float limit) {
@@ -278,9 +295,10 @@ FARM_INLINE VF vf_zero() {
 }
 
 // exp by range reduction x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial in r (the Taylor terms to r^7 with the last
-// coefficients adjusted keep the error near 1 ulp). Below -87.33, where the result is no normal number, 0.
+// coefficients adjusted keep the error near 1 ulp). Below -87.33, where the result is no normal
+// number, 0; above 88.72 infinity.
 FARM_INLINE VF vf_exp(VF x) {
-    VF clamped = vf_max(x, vf_set1(-87.33f));
+    VF clamped = vf_min(vf_max(x, vf_set1(-87.33f)), vf_set1(100.0f));
     VF n = vf_round(vf_mul(clamped, vf_set1(1.44269504088896341f)));
     VF r = vf_fma(n, vf_set1(-0.693359375f), clamped);
     r = vf_fma(n, vf_set1(2.12194440e-4f), r);

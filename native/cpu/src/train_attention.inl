@@ -114,7 +114,7 @@ static void train_forward(const TrainHead& h, float* scratch, int64_t capacity) 
                 float* to = a.output + row * a.output_stride + head * h.dim;
                 float inverse = 1.0f / sum[r];
                 for (int d = 0; d < h.dim; d++) to[d] = out[r * h.width + d] * inverse;
-                a.log_sum_exp[row * a.query_heads + head] = maximum[r] + std::log(sum[r]);
+                a.log_sum_exp[row * a.log_sum_exp_stride + head] = maximum[r] + std::log(sum[r]);
             }
         }
     }
@@ -180,7 +180,7 @@ static void train_backward(const TrainHead& h, float* scratch, int64_t capacity)
                 float sum = 0.0f;
                 for (int d = 0; d < dim; d++) sum += o[r * a.output_stride + d] * go[r * a.output_gradient_stride + d];
                 delta[r] = sum;
-                lse[r] = a.log_sum_exp[(row + r) * a.query_heads + head];
+                lse[r] = a.log_sum_exp[(row + r) * a.log_sum_exp_stride + head];
             }
             tiles_of_rows(q, stride, rows, h.dim, q_tiles);
             tiles_of_rows(go, a.output_gradient_stride, rows, h.dim, o_tiles);

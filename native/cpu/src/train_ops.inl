@@ -32,6 +32,7 @@ static int rms_norm_backward(farm_context* context, const float* input, int inpu
                              float epsilon, const float* output_gradient, int output_gradient_stride,
                              float* input_gradient, int input_gradient_stride, float* weight_gradient, int rows,
                              int columns) {
+    if (rows == 0) return FARM_OK;
     float* inverse = static_cast<float*>(context->shared.reserve(round_up(rows, 16) * 4));
     if (inverse == nullptr) return FARM_E_MEMORY;
     context->pool.parallel(rows, [&](int r, int) {
