@@ -35,3 +35,9 @@ public sealed class Avx512VnniConformanceTests : BackendConformance
 {
     protected override IBackend CreateBackend(int threads) => new CpuBackend(threads, SimdLevel.Avx512Vnni);
 }
+
+[RequiresSimd(SimdLevel.Avx512Bf16)]
+public sealed class Avx512Bf16ConformanceTests : BackendConformance
+{
+    protected override IBackend CreateBackend(int threads) => new CpuBackend(threads, SimdLevel.Avx512Bf16);
+}
