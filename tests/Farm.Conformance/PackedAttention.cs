@@ -19,7 +19,8 @@ internal sealed class PackedAttention
         Qkv = rig.Real(Rows, Width, _values, pad);
         Starts = rig.Ints(_start);
         Output = rig.Output(Rows, heads * headDim, pad);
-        LogSumExp = rig.Output(Rows, heads, pad);
+        // What the forward keeps for the backward is never a view of something wider.
+        LogSumExp = rig.Output(Rows, heads);
         KeyNorm = Enumerable.Range(0, Rows * kvHeads).Select(i => HeadNorm(i / kvHeads, heads + (i % kvHeads))).DefaultIfEmpty(0).Max();
     }
 

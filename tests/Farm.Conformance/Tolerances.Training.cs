@@ -20,13 +20,15 @@ public static partial class Tolerances
         (Sum(rows + 1, 1) + Sum(columns, 0.5) + (8 * U)) * magnitude;
 
     /// <summary>
-    /// The gate's gradient g u s (1 + z (1 - s)): s and 1 - s carry the error of an exponential (and of its argument, |z| u), 1 - s taken
-    /// as a difference that of a whole unit; the sum is bounded by its terms.
+    /// The gate's gradient g u s (1 + z (1 - s)): the exponential of z carries its own error and that of its argument, |z| u, which reach s in
+    /// the share 1 - s; 1 - s taken as a difference has the error of s and a whole unit; then a few roundings.
     /// </summary>
     public static double SwiGluGate(double gate, double up, double gradient)
     {
-        double s = 1 / (1 + Math.Exp(-gate));
-        return ((2 * Exponential) + 10 + Math.Abs(gate)) * U * s * (1 + Math.Abs(gate)) * Math.Abs(up * gradient) + Tiny;
+        double z = Math.Abs(gate), s = 1 / (1 + Math.Exp(-gate)), rest = 1 / (1 + Math.Exp(gate));
+        double error = s * ((rest * (Exponential + z)) + 2) * U;
+        double slope = ((error + (5 * U * s)) * (1 + (z * rest))) + (s * z * (error + U));
+        return (slope * Math.Abs(up * gradient)) + Tiny;
     }
 
     /// <summary>A log-sum-exp of scaled scores: the scores' own error (a dot product and a product), then exponentials, a sum and a logarithm.</summary>

@@ -35,7 +35,7 @@ public abstract partial class TrainingConformance
             Tolerances.LogSumExp(headDim, c.Keys(row), c.QueryNorm(row, head) * c.KeyNorm * c.Scale));
 
         // The backward starts from the reference's forward on both sides, so that it is measured alone.
-        Twin output = rig.Real(c.Rows, c.Heads * headDim, rig.Want(c.Output), pad), lse = rig.Real(c.Rows, c.Heads, rig.Want(c.LogSumExp), pad);
+        Twin output = rig.Real(c.Rows, c.Heads * headDim, rig.Want(c.Output), pad), lse = rig.Real(c.Rows, c.Heads, rig.Want(c.LogSumExp));
         float[] g = TestData.Uniform(headDim + c.Rows, c.Rows * c.Heads * headDim);
         Twin upstream = rig.Real(c.Rows, c.Heads * headDim, g, pad), gradient = rig.Output(c.Rows, c.Width, pad);
         Run(rig, (ops, side) => ops.AttentionBackward(side[c.Qkv], c.Heads, kvHeads, side[c.Starts], c.Scale, side[output], side[lse],
