@@ -36,7 +36,7 @@ public interface ITrainingBackend : IBackend
 
     /// <summary>
     /// Causal attention within each sequence of a packed batch, after rotation. qkv [T, (queryHeads + 2 kvHeads) * headDim]; sequence s owns
-    /// rows starts[s] .. starts[s + 1], starts I32 [1, S + 1]. output [T, queryHeads * headDim]; logSumExp [T, queryHeads] keeps log sum exp of the scaled scores for the backward.
+    /// rows starts[s] .. starts[s + 1], starts I32 [1, S + 1]. output [T, queryHeads * headDim]; starts begins at 0, never falls and ends at T; logSumExp [T, queryHeads] keeps log sum exp of the scaled scores for the backward.
     /// </summary>
     void AttentionTrain(Tensor qkv, int queryHeads, int kvHeads, Tensor starts, float scale, Tensor output, Tensor logSumExp);
 

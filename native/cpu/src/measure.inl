@@ -9,12 +9,15 @@ FARM_INLINE double seconds() {
 // Independent chains hide the latency of the multiply-add.
 static double fma_work(int64_t rounds, float* sink) {
     VF acc[12];
+#pragma GCC unroll 12
     for (int i = 0; i < 12; i++) acc[i] = vf_set1(static_cast<float>(i));
     VF x = vf_set1(0.999f), y = vf_set1(0.001f);
     for (int64_t n = 0; n < rounds; n++) {
 #pragma GCC unroll 12
-        for (int i = 0; i < 12; i++) acc[i] = vf_fma(acc[i], x, y);
+    #pragma GCC unroll 12
+    for (int i = 0; i < 12; i++) acc[i] = vf_fma(acc[i], x, y);
     }
+#pragma GCC unroll 12
     for (int i = 1; i < 12; i++) acc[0] = vf_add(acc[0], acc[i]);
     *sink = vf_hsum(acc[0]);
     return static_cast<double>(rounds) * 12 * 32;
@@ -39,12 +42,14 @@ static double int8_work(int64_t rounds, float* sink) {
 #if FARM_LEVEL >= 4
 static double bf16_work(int64_t rounds, float* sink) {
     VF acc[12];
+#pragma GCC unroll 12
     for (int i = 0; i < 12; i++) acc[i] = vf_zero();
     __m512i x = _mm512_set1_epi16(0x3F80);
     for (int64_t n = 0; n < rounds; n++) {
 #pragma GCC unroll 12
-        for (int i = 0; i < 12; i++) asm volatile("vdpbf16ps %1, %1, %0" : "+v"(acc[i]) : "v"(x));
+        for (int i = 0; i < 12; i++) asm("vdpbf16ps %1, %1, %0" : "+v"(acc[i]) : "v"(x));
     }
+#pragma GCC unroll 12
     for (int i = 1; i < 12; i++) acc[0] = vf_add(acc[0], acc[i]);
     *sink = vf_hsum(acc[0]);
     return static_cast<double>(rounds) * 12 * 64;

@@ -1,0 +1,3 @@
+using BenchmarkDotNet.Running;
+
+BenchmarkSwitcher.FromAssembly(typeof(Farm.Benchmarks.LinearBenchmark).Assembly).Run(args);
