@@ -35,8 +35,15 @@ internal static class Demonstrator
         string answer = string.Empty;
         for (int attempt = 0; attempt < 20; attempt++)
         {
-            var (_, other) = TaskKinds.Find(kind().Write(draws))!.Value;
-            answer = other.Answer(draws);
+            var other = kind();
+
+            // A draw can be degenerate, e.g. a list of one; the kind then does not read it back.
+            if (other.Read(other.Write(draws)) is not { } question)
+            {
+                continue;
+            }
+
+            answer = question.Answer(draws);
             if (GoldJudge.Score(row, task, answer).Correctness < 0.5)
             {
                 break;

@@ -11,12 +11,12 @@ public sealed record GoldScore(double Correctness, double Constraint, double Rel
     /// <summary>Nothing was said.</summary>
     public static GoldScore Nothing { get; } = new(0, 0, 0, 0, 0);
 
-    /// <summary>The grades of form together, each with its weight.</summary>
-    public double Form => (0.4 * Constraint) + (0.2 * Relevance) + (0.2 * WellFormedness) + (0.2 * Brevity);
+    /// <summary>The grades of form together: 0.4 constraint, 0.35 relevance and 0.25 well-formedness, of which no brevity leaves 0.4.</summary>
+    public double Form => ((0.4 * Constraint) + (0.35 * Relevance) + (0.25 * WellFormedness)) * (0.4 + (0.6 * Brevity));
 
     /// <summary>
-    /// 0.6 of correctness and 0.4 of form, where form counts a quarter for an answer that is all wrong and fully for one that is right: a
-    /// neat wrong answer gets at most 0.1.
+    /// Half correctness and half form, where form counts a quarter for an answer that is all wrong and fully for one that is right: a
+    /// neat wrong answer gets at most 0.125.
     /// </summary>
-    public double Total => (0.6 * Correctness) + (0.4 * Form * (0.25 + (0.75 * Correctness)));
+    public double Total => (0.5 * Correctness) + (0.5 * Form * (0.25 + (0.75 * Correctness)));
 }

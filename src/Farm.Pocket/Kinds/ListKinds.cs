@@ -23,7 +23,7 @@ internal static class ListKinds
             s => Numbers.Parse(s["n"]) is { } n and > 0 and < 10 && Categories.TryGetValue(s["category"], out var set) && set.Contains(s["word"])
                 ? Members([.. set.Where(w => w != s["word"])], n, s["word"])
                 : null),
-        new("name-by-letter", ["Name {a} that starts with {letter}.", "Which {a} starts with {letter}?", "Give me one word for {a} that begins with {letter}.",
+        new("name-by-letter", ["Name {a} that starts with {letter}.", "Give me one word for {a} that begins with {letter}.",
                 "Tell me {a} whose name starts with {letter}."],
             d =>
             {

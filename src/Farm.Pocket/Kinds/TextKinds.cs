@@ -22,7 +22,7 @@ internal static class TextKinds
         new("replace-word", ["Replace the word {old} with {new}.", "Change {old} to {new} in the sentence.", "Write {new} instead of {old}."],
             d => { string[] c = d.Some(Colours, 2); return new Slots(("old", c[0]), ("new", c[1]), ("input", $"{d.Pick(Names)} has a {c[0]} {d.Pick(Clothes)}.")); },
             s => Has(s.Input, s["old"]) ? Written(s.Input.Replace($" {s["old"]} ", $" {s["new"]} ", StringComparison.Ordinal)) : null),
-        Find("first-word", ["What is the first word of the sentence?", "Write the first word.", "Which word comes first?"], Scene, s => s.InputWords[0], "the first word is {0}."),
+        Find("first-word", ["What is the first word of the sentence?", "Write the first word.", "Which word comes first?"], d => d.Below(3) switch { 0 => Scene(d), 1 => Told(d), _ => Plain(d) + "." }, s => s.InputWords[0], "the first word is {0}."),
         Find("last-word", ["What is the last word of the sentence?", "Write the last word.", "Which word comes last?"], Scene, s => s.InputWords[^1], "the last word is {0}."),
         Find("extract-name", ["Who is the sentence about?", "Find the name in the sentence.", "Which person is named in the text?"], d => Told(d), s => s.InputWords.FirstOrDefault(Names.Contains), "the name is {0}."),
         Find("extract-number", ["Which number is in the sentence?", "Find the number in the text.", "Take the number out of the sentence."], d => Told(d),

@@ -26,9 +26,9 @@ internal static class WordKinds
                 Correctness = Checks.Number(w.Length),
             } : null),
         On("first-letter", ["What is the first letter of {word}?", "Which letter does {word} start with?", "Say the first letter of the word {word}."], Words,
-            w => Words.Contains(w) ? Letter(w[..1], w) : null),
+            w => Words.Contains(w) ? Letter(w[..1], "first") : null),
         On("last-letter", ["What is the last letter of {word}?", "Which letter does {word} end with?", "Say the last letter of the word {word}."], Words,
-            w => Words.Contains(w) ? Letter(w[^1..], w) : null),
+            w => Words.Contains(w) ? Letter(w[^1..], "last") : null),
         On("spell", ["Spell the word {word}.", "How do you spell {word}?", "Write {word} letter by letter.", "Spell {word} for me."], Words,
             w => Words.Contains(w) ? new PocketTask
             {
@@ -57,9 +57,9 @@ internal static class WordKinds
     };
 
     // The article "a" may also be the letter: what counts is the last single letter said.
-    private static PocketTask Letter(string letter, string word) => new()
+    private static PocketTask Letter(string letter, string place) => new()
     {
-        Answer = Answers.Of(letter.ToUpperInvariant(), $"the word {word} has the letter {letter.ToUpperInvariant()} there."),
+        Answer = Answers.Of(letter.ToUpperInvariant(), $"the {place} letter is {letter.ToUpperInvariant()}."),
         Correctness = r => r.Lower.LastOrDefault(w => w.Length == 1) == letter ? 1 : 0,
         Constraint = r => r.Lower.Count(w => w.Length == 1) == 1 ? 1 : 0.5,
     };

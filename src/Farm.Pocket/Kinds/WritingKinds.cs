@@ -24,7 +24,7 @@ internal static class WritingKinds
                 : null),
         new("greet", ["Write a greeting for {name} in the {time}.", "Greet {name}. It is {time}.", "Say good {time} to {name}.", "How do you greet {name} in the {time}?"],
             d => new Slots(("name", d.Pick(Names)), ("time", d.Pick(s_times))),
-            s => Names.Contains(s["name"]) && s_times.Contains(s["time"]) ? Open(_ => $"Good {s["time"]}, {s["name"]}!", ["good", s["time"], Lower(s["name"])], Short) : null),
+            s => Names.Contains(s["name"]) && s_times.Contains(s["time"]) ? Open(_ => $"Good {s["time"]}, {s["name"]}!", ["good", s["time"], Lower(s["name"])], Short, 3) : null),
         new("thank", ["Thank {name} for {a}.", "Write a short thank-you note to {name} for {a}.", "Say thank you to {name} for {a}."],
             d => new Slots(("name", d.Pick(Names)), ("a", A(d.Pick(Clothes.Concat(Fruits).ToArray())))),
             s => Names.Contains(s["name"]) && Nouns.FirstOrDefault(n => A(n) == s["a"]) is { } gift
@@ -64,10 +64,10 @@ internal static class WritingKinds
         };
     }
 
-    private static PocketTask Open(Func<Draws, string> answer, string[] mentions, Func<Response, double> constraint) => new()
+    private static PocketTask Open(Func<Draws, string> answer, string[] mentions, Func<Response, double> constraint, int leastWords = 4) => new()
     {
         Answer = answer,
-        Correctness = r => Math.Pow(Checks.Mentions(mentions)(r), 2) * (r.Words.Count > mentions.Length ? 1 : 0.6) * Variety(r),
+        Correctness = r => Math.Pow(Checks.Mentions(mentions)(r), 2) * (r.Words.Count >= leastWords ? 1 : 0.6) * Variety(r),
         Constraint = constraint,
         Topic = s_topic,
     };

@@ -17,11 +17,11 @@ internal static class Numbers
     public static string Word(int value) =>
         value < 20 ? s_small[value] : value % 10 == 0 ? s_tens[(value / 10) - 2] : $"{s_tens[(value / 10) - 2]}-{s_small[value % 10]}";
 
-    /// <summary>The value of words or digits, null if they are no number from 0 to 9999.</summary>
+    /// <summary>The value of a number as <see cref="Word"/> or digits write it, null for another text.</summary>
     public static int? Parse(string text)
     {
-        var values = In(text.ToLowerInvariant().Split('-', ' '));
-        return values.Count == 1 ? values[0] : null;
+        var values = In(text.Split('-'));
+        return values is [var value] && (text == value.ToString(CultureInfo.InvariantCulture) || (value < 100 && text == Word(value))) ? value : null;
     }
 
     /// <summary>The numbers said by words in lower case; "twenty" followed by "one" is 21.</summary>

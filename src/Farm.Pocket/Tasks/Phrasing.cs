@@ -6,6 +6,9 @@ namespace Farm.Pocket.Tasks;
 /// <summary>One wording of an instruction, with places such as <c>{n}</c>; it writes instructions and recognises those it wrote.</summary>
 internal sealed class Phrasing
 {
+    // One word, perhaps with an article, or "a piece of clothing": places next to each other stay apart.
+    private const string Value = @"(?:an? )?[^\s,:.?]+(?: of clothing)?";
+
     private readonly string _text;
     private readonly Regex _pattern;
     private readonly string[] _names;
@@ -13,20 +16,18 @@ internal sealed class Phrasing
     public Phrasing(string text)
     {
         _text = text;
-        _names = [.. Place().Matches(text).Select(m => m.Groups[1].Value)];
+        _names = [.. s_place.Matches(text).Select(m => m.Groups[1].Value)];
         var pattern = new StringBuilder("^");
-        string[] literals = Place().Split(text);
+        string[] literals = s_place.Split(text);
 
         // Split keeps the captured names at the odd places.
         for (int i = 0; i < literals.Length; i++)
         {
-            pattern.Append(i % 2 == 0 ? Regex.Escape(literals[i]) : $"(?<{literals[i]}>.+?)");
+            pattern.Append(i % 2 == 0 ? Regex.Escape(literals[i]) : $"(?<{literals[i]}>{Value})");
         }
 
         _pattern = new Regex(pattern.Append(@"\z").ToString(), RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking);
     }
-
-    private static Regex Place() => s_place;
 
     private static readonly Regex s_place = new(@"\{([a-z]+)\}", RegexOptions.CultureInvariant);
 
