@@ -48,7 +48,7 @@ public static class GoldJudge
 
         // A fixed sequence of draws: the same row has the same sample of right answers each time.
         var draws = new Draws(0, row.Key);
-        Response[] answers = [.. Enumerable.Range(0, 16).Select(_ => new Response(task.Answer(draws)))];
+        Response[] answers = [.. Enumerable.Range(0, 32).Select(_ => new Response(task.Answer(draws)))];
         double correctness = Math.Clamp(task.Correctness(response), 0, 1);
         return new GoldScore(
             correctness,

@@ -36,7 +36,7 @@ internal static class ArithmeticKinds
             s => Numbers.Parse(s["a"]) is { } a && a < 50 ? Single(2 * a, "twice {1} is {0}.", a) : null),
         new("number-to-digits", ["Write {a} in digits.", "Write the number {a} with digits.", "How do you write {a} in digits?", "Turn {a} into digits."],
             d => new Slots(("a", Numbers.Word(d.Between(1, 99)))),
-            s => Numbers.Parse(s["a"]) is { } a ? new PocketTask { Answer = Answers.Of($"{a}"), Correctness = Checks.Written($"{a}") } : null),
+            s => Numbers.Parse(s["a"]) is { } a ? new PocketTask { Answer = Answers.Of($"{a}"), Correctness = r => r.Words.Any(w => char.IsAsciiDigit(w[0])) ? Checks.Number(a)(r) : 0 } : null),
     ];
 
     private static (int A, int B) Unequal(Draws d)

@@ -50,18 +50,20 @@ internal static class Checks
         return yes != no && yes == answer ? 1 : 0;
     };
 
-    /// <summary>The words in this order and no others but "and": the share that is in place (longest common subsequence).</summary>
+    /// <summary>
+    /// The words in this order and no others but words without content: the square of the share that is in place (longest common subsequence).
+    /// </summary>
     public static Func<Response, double> Ordered(IReadOnlyList<string> expected)
     {
         string[] wanted = [.. expected.Select(w => w.ToLowerInvariant())];
-        return response => Overlap(wanted, [.. response.Lower.Where(w => w != "and" || wanted.Contains("and"))]);
+        return response => Overlap(wanted, [.. response.Lower.Where(w => wanted.Contains(w) || !FunctionWords.All.Contains(w))]);
     }
 
     /// <summary>The words as they are written, capitals included.</summary>
     public static Func<Response, double> Written(string text)
     {
         var wanted = new Response(text).Words;
-        return response => Overlap(wanted, response.Words);
+        return response => Overlap(wanted, [.. response.Words.Where(w => wanted.Contains(w) || !FunctionWords.All.Contains(w.ToLowerInvariant()))]);
     }
 
     /// <summary>So many different members of a set: their share.</summary>

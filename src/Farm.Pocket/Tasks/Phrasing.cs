@@ -12,6 +12,8 @@ internal sealed class Phrasing
     private readonly string _text;
     private readonly Regex _pattern;
     private readonly string[] _names;
+    private readonly string _start;
+    private readonly string _end;
 
     public Phrasing(string text)
     {
@@ -19,6 +21,8 @@ internal sealed class Phrasing
         _names = [.. s_place.Matches(text).Select(m => m.Groups[1].Value)];
         var pattern = new StringBuilder("^");
         string[] literals = s_place.Split(text);
+
+        (_start, _end) = (literals[0], literals[^1]);
 
         // Split keeps the captured names at the odd places.
         for (int i = 0; i < literals.Length; i++)
@@ -37,8 +41,9 @@ internal sealed class Phrasing
     /// <summary>The values of an instruction of this wording, null for another.</summary>
     public Slots? Match(string instruction, string input)
     {
-        var match = _pattern.Match(instruction);
-        if (!match.Success)
+        // The fixed ends rule nearly all wordings out at once.
+        if (!instruction.StartsWith(_start, StringComparison.Ordinal) || !instruction.EndsWith(_end, StringComparison.Ordinal)
+            || _pattern.Match(instruction) is not { Success: true } match)
         {
             return null;
         }
