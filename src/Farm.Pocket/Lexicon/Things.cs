@@ -34,7 +34,12 @@ internal static class Things
     /// <summary>Categories by plural name; the members of different categories differ.</summary>
     public static readonly Dictionary<string, string[]> Categories = new(StringComparer.Ordinal)
     {
-        ["animals"] = Animals, ["colours"] = Colours, ["fruits"] = Fruits, ["tools"] = Tools, ["clothes"] = Clothes, ["vehicles"] = Vehicles,
+        ["animals"] = Animals,
+        ["colours"] = Colours,
+        ["fruits"] = Fruits,
+        ["tools"] = Tools,
+        ["clothes"] = Clothes,
+        ["vehicles"] = Vehicles,
     };
 
     public static readonly string[] CategoryNames = [.. Categories.Keys];
@@ -42,8 +47,16 @@ internal static class Things
     /// <summary>The usual colour of each fruit.</summary>
     public static readonly Dictionary<string, string> FruitColours = new(StringComparer.Ordinal)
     {
-        ["apple"] = "red", ["banana"] = "yellow", ["cherry"] = "red", ["grape"] = "purple", ["lemon"] = "yellow", ["mango"] = "yellow", ["melon"] = "green",
-        ["peach"] = "pink", ["pear"] = "green", ["plum"] = "purple",
+        ["apple"] = "red",
+        ["banana"] = "yellow",
+        ["cherry"] = "red",
+        ["grape"] = "purple",
+        ["lemon"] = "yellow",
+        ["mango"] = "yellow",
+        ["melon"] = "green",
+        ["peach"] = "pink",
+        ["pear"] = "green",
+        ["plum"] = "purple",
     };
 
     /// <summary>Every noun.</summary>
