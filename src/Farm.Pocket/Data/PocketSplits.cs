@@ -1,0 +1,56 @@
+using Farm.Pocket.Kinds;
+using Farm.Pocket.Tasks;
+
+namespace Farm.Pocket.Data;
+
+/// <summary>The splits of a seed: disjoint, each with every kind in the same proportions.</summary>
+internal static class PocketSplits
+{
+    /// <summary>Names and sizes, in AlpacaFarm's words.</summary>
+    public static readonly (string Name, int Rows)[] Sizes = [("sft", 4000), ("preference", 4000), ("unlabeled", 4000), ("val", 500), ("eval", 200)];
+
+    /// <summary>Makes all splits.</summary>
+    public static IReadOnlyDictionary<string, IReadOnlyList<PocketRow>> Create(ulong seed)
+    {
+        var rows = Distinct(seed, Sizes.Sum(s => s.Rows));
+        var shuffled = new Draws(seed, "shuffle").Some(rows, rows.Count);
+        var splits = new Dictionary<string, IReadOnlyList<PocketRow>>(StringComparer.Ordinal);
+        int start = 0;
+        foreach (var (name, count) in Sizes)
+        {
+            // The reference outputs of eval are right; all others are what a mixed crowd would write.
+            var mix = name == "eval" ? DemonstrationMix.Clean : new DemonstrationMix();
+            splits[name] = [.. shuffled.AsSpan(start, count).ToArray().Select(r => r with { Output = Demonstrator.Write(r, mix, new Draws(seed, $"demonstration\n{r.Key}")) })];
+            start += count;
+        }
+
+        return splits;
+    }
+
+    // Kinds take turns; one that has nothing new to say in its turn is passed over.
+    private static List<PocketRow> Distinct(ulong seed, int count)
+    {
+        (TaskKind Kind, Draws Draws)[] kinds = [.. TaskKinds.All.Select(k => (k, new Draws(seed, $"rows\n{k.Name}")))];
+        var keys = new HashSet<string>(StringComparer.Ordinal);
+        var rows = new List<PocketRow>(count);
+        while (rows.Count < count)
+        {
+            foreach (var (kind, draws) in kinds)
+            {
+                for (int attempt = 0; attempt < 8 && rows.Count < count; attempt++)
+                {
+                    var row = kind.Write(draws);
+
+                    // A draw can be degenerate, e.g. a list of one; the kind then does not read it back.
+                    if (kind.Read(row) is not null && keys.Add(row.Key))
+                    {
+                        rows.Add(row);
+                        break;
+                    }
+                }
+            }
+        }
+
+        return rows;
+    }
+}
