@@ -96,7 +96,7 @@ public sealed partial class ReferenceBackend
     }
 
     // silu(gate) * up with silu(z) = z / (1 + exp(-z)); the gate's rows come first.
-    private static double[] SwiGlu(double[] gateUp)
+    internal static double[] SwiGlu(double[] gateUp)
     {
         var y = new double[gateUp.Length / 2];
         for (int o = 0; o < y.Length; o++)

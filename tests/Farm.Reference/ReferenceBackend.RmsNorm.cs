@@ -18,7 +18,7 @@ public sealed partial class ReferenceBackend
     }
 
     // y_i = x_i / sqrt(mean(x^2) + epsilon) * w_i
-    private static double[] Normalised(double[] x, double[] gain, double epsilon)
+    internal static double[] Normalised(double[] x, double[] gain, double epsilon)
     {
         double squares = 0;
         foreach (double value in x)

@@ -60,7 +60,7 @@ public sealed partial class ReferenceBackend
     }
 
     // (x_i, x_{i + d/2}) turns by the angle of the position: x_i cos - x_{i + d/2} sin, x_{i + d/2} cos + x_i sin.
-    private static void Rotate(Span<double> head, double[] cos, double[] sin)
+    internal static void Rotate(Span<double> head, double[] cos, double[] sin)
     {
         int half = cos.Length;
         for (int i = 0; i < half; i++)
