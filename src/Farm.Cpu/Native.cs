@@ -6,7 +6,7 @@ namespace Farm.Cpu;
 internal static unsafe partial class Native
 {
     /// <summary>FARM_ABI_VERSION of the header these declarations mirror.</summary>
-    internal const int AbiVersion = 1;
+    internal const int AbiVersion = 2;
 
     private const string Library = "farm_native";
 

@@ -2,20 +2,19 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
 #include <new>
 
 namespace farm {
 
 Scratch::~Scratch() {
-    std::free(data);
+    if (data != nullptr) farm_free(data, size);
 }
 
 void* Scratch::reserve(int64_t bytes) {
     if (bytes > size) {
-        std::free(data);
+        if (data != nullptr) farm_free(data, size);
         size = (bytes + 4095) / 4096 * 4096;
-        data = static_cast<char*>(std::aligned_alloc(4096, static_cast<size_t>(size)));
+        data = static_cast<char*>(farm_allocate(size));
         if (data == nullptr) size = 0;
     }
     return data;
@@ -140,6 +139,78 @@ int farm_logprob_gather(farm_context* c, const float* logits, int logits_stride,
 
 double farm_measure(farm_context* c, int what) {
     return c->kernels->measure(c, what);
+}
+
+int farm_matmul(farm_context* context, const farm_matrix* a, const farm_matrix* b, float* c, int c_stride, int m, int n,
+                int k, int accumulate) {
+    return context->kernels->matmul(context, a, b, c, c_stride, m, n, k, accumulate);
+}
+
+int farm_add_bias(farm_context* context, const float* bias, float* output, int stride, int rows, int columns) {
+    return context->kernels->add_bias(context, bias, output, stride, rows, columns);
+}
+
+int farm_sum_rows(farm_context* context, const float* input, int stride, int rows, int columns, float* sum) {
+    return context->kernels->sum_rows(context, input, stride, rows, columns, sum);
+}
+
+int farm_scale(farm_context* context, const float* source, int source_stride, float scale, float* destination,
+               int destination_stride, int rows, int columns, int accumulate) {
+    return context->kernels->scale(context, source, source_stride, scale, destination, destination_stride, rows,
+                                   columns, accumulate);
+}
+
+int farm_rms_norm_backward(farm_context* context, const float* input, int input_stride, const float* weight,
+                           float epsilon, const float* output_gradient, int output_gradient_stride,
+                           float* input_gradient, int input_gradient_stride, float* weight_gradient, int rows,
+                           int columns) {
+    return context->kernels->rms_norm_backward(context, input, input_stride, weight, epsilon, output_gradient,
+                                               output_gradient_stride, input_gradient, input_gradient_stride,
+                                               weight_gradient, rows, columns);
+}
+
+int farm_rope_backward(farm_context* context, float* gradient, int stride, int rows, int heads, int head_dim,
+                       const int32_t* positions, const float* cosine, const float* sine) {
+    return context->kernels->rope_backward(context, gradient, stride, rows, heads, head_dim, positions, cosine, sine);
+}
+
+int farm_attention_train(farm_context* context, const farm_attention_train_args* args) {
+    return context->kernels->attention_train(context, args);
+}
+
+int farm_attention_backward(farm_context* context, const farm_attention_train_args* args) {
+    return context->kernels->attention_backward(context, args);
+}
+
+int farm_swiglu(farm_context* context, const float* gate_up, int gate_up_stride, float* output, int output_stride,
+                int rows, int columns) {
+    return context->kernels->swiglu(context, gate_up, gate_up_stride, output, output_stride, rows, columns);
+}
+
+int farm_swiglu_backward(farm_context* context, const float* gate_up, int gate_up_stride, const float* output_gradient,
+                         int output_gradient_stride, float* gate_up_gradient, int gate_up_gradient_stride, int rows,
+                         int columns) {
+    return context->kernels->swiglu_backward(context, gate_up, gate_up_stride, output_gradient, output_gradient_stride,
+                                             gate_up_gradient, gate_up_gradient_stride, rows, columns);
+}
+
+int farm_embedding_backward(farm_context* context, const int32_t* ids, const float* output_gradient,
+                            int output_gradient_stride, float* table_gradient, int table_stride, int rows,
+                            int columns) {
+    return context->kernels->embedding_backward(context, ids, output_gradient, output_gradient_stride, table_gradient,
+                                                table_stride, rows, columns);
+}
+
+int farm_linear_cross_entropy(farm_context* context, const farm_cross_entropy_args* args) {
+    return context->kernels->linear_cross_entropy(context, args);
+}
+
+int farm_sum_of_squares(farm_context* context, const float* data, int64_t count, double* sum) {
+    return context->kernels->sum_of_squares(context, data, count, sum);
+}
+
+int farm_adamw(farm_context* context, const farm_adamw_args* args) {
+    return context->kernels->adamw(context, args);
 }
 
 }  // extern "C"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "farm_native.h"
+#include "farm_native_training.h"
 #include "thread_pool.h"
 
 namespace farm {
@@ -24,6 +25,32 @@ struct Kernels {
     int (*sample)(farm_context*, const farm_sample_args*);
     int (*logprob_gather)(farm_context*, const float*, int, int, int, const int32_t*, float, float*, float*);
     double (*measure)(farm_context*, int);
+
+    int (*matmul)(farm_context* context, const farm_matrix* a, const farm_matrix* b, float* c, int c_stride, int m,
+                  int n, int k, int accumulate);
+    int (*add_bias)(farm_context* context, const float* bias, float* output, int stride, int rows, int columns);
+    int (*sum_rows)(farm_context* context, const float* input, int stride, int rows, int columns, float* sum);
+    int (*scale)(farm_context* context, const float* source, int source_stride, float scale, float* destination,
+                 int destination_stride, int rows, int columns, int accumulate);
+    int (*rms_norm_backward)(farm_context* context, const float* input, int input_stride, const float* weight,
+                             float epsilon, const float* output_gradient, int output_gradient_stride,
+                             float* input_gradient, int input_gradient_stride, float* weight_gradient, int rows,
+                             int columns);
+    int (*rope_backward)(farm_context* context, float* gradient, int stride, int rows, int heads, int head_dim,
+                         const int32_t* positions, const float* cosine, const float* sine);
+    int (*attention_train)(farm_context* context, const farm_attention_train_args* args);
+    int (*attention_backward)(farm_context* context, const farm_attention_train_args* args);
+    int (*swiglu)(farm_context* context, const float* gate_up, int gate_up_stride, float* output, int output_stride,
+                  int rows, int columns);
+    int (*swiglu_backward)(farm_context* context, const float* gate_up, int gate_up_stride,
+                           const float* output_gradient, int output_gradient_stride, float* gate_up_gradient,
+                           int gate_up_gradient_stride, int rows, int columns);
+    int (*embedding_backward)(farm_context* context, const int32_t* ids, const float* output_gradient,
+                              int output_gradient_stride, float* table_gradient, int table_stride, int rows,
+                              int columns);
+    int (*linear_cross_entropy)(farm_context* context, const farm_cross_entropy_args* args);
+    int (*sum_of_squares)(farm_context* context, const float* data, int64_t count, double* sum);
+    int (*adamw)(farm_context* context, const farm_adamw_args* args);
 };
 
 extern const Kernels kPortable;
@@ -40,4 +67,5 @@ struct farm_context {
     const farm::Kernels* kernels = nullptr;
     farm::Scratch shared;   // packed activations, attention partials
     farm::Scratch threads;  // one slice per thread
+    farm::Scratch logits;   // a block of rows of the output layer
 };

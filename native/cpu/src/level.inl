@@ -29,9 +29,33 @@ namespace FARM_NS {
 #include "attention.inl"
 #include "sampling.inl"
 #include "measure.inl"
+#include "transpose.inl"
+#include "matmul.inl"
+#include "train_attention.inl"
+#include "train_ops.inl"
+#include "cross_entropy.inl"
 // clang-format on
 }  // namespace FARM_NS
 
-const Kernels FARM_KERNELS = {FARM_NS::linear, FARM_NS::rms_norm,       FARM_NS::rope_append, FARM_NS::attention,
-                              FARM_NS::sample, FARM_NS::logprob_gather, FARM_NS::measure};
+const Kernels FARM_KERNELS = {FARM_NS::linear,
+                              FARM_NS::rms_norm,
+                              FARM_NS::rope_append,
+                              FARM_NS::attention,
+                              FARM_NS::sample,
+                              FARM_NS::logprob_gather,
+                              FARM_NS::measure,
+                              FARM_NS::matmul,
+                              FARM_NS::add_bias,
+                              FARM_NS::sum_rows,
+                              FARM_NS::scale,
+                              FARM_NS::rms_norm_backward,
+                              FARM_NS::rope_backward,
+                              FARM_NS::attention_train,
+                              FARM_NS::attention_backward,
+                              FARM_NS::swiglu,
+                              FARM_NS::swiglu_backward,
+                              FARM_NS::embedding_backward,
+                              FARM_NS::linear_cross_entropy,
+                              FARM_NS::sum_of_squares,
+                              FARM_NS::adamw};
 }  // namespace farm

@@ -10,13 +10,16 @@ namespace Farm.Cli.Engine;
 internal static class Backends
 {
     /// <summary>The backend that the flags ask for.</summary>
-    public static IBackend Create(EngineSettings settings) => new CpuBackend(settings.Threads);
+    public static IBackend Create(EngineSettings settings) => new CpuBackend(settings.Threads, bf16Activations: settings.Bf16Activations);
+
+    /// <summary>Whether the backend rounds the activations of bf16 weights.</summary>
+    public static bool Bf16Activations(IBackend backend) => backend is CpuBackend { Bf16Activations: true };
 
     /// <summary>Measures what the backend's machine can do; takes a second or two.</summary>
     public static MachineLimits Measure(IBackend backend)
     {
         var measured = ((CpuBackend)backend).Measure();
-        return new MachineLimits(measured.ReadBytesPerSecond, measured.FlopsPerSecond, measured.Int8OperationsPerSecond);
+        return new MachineLimits(measured.ReadBytesPerSecond, measured.FlopsPerSecond, measured.Int8OperationsPerSecond, measured.Bf16FlopsPerSecond);
     }
 
     /// <summary>What the CPU backend makes of this machine.</summary>
@@ -25,10 +28,12 @@ internal static class Backends
         using var backend = new CpuBackend(threads);
         string kernels = backend.Level switch
         {
+            SimdLevel.Avx512Bf16 => "AVX-512 with VNNI and BF16",
             SimdLevel.Avx512Vnni => "AVX-512 with VNNI",
             SimdLevel.Avx512 => "AVX-512",
             SimdLevel.Avx2 => "AVX2 and FMA",
-            _ => "portable",
+            SimdLevel.Portable => "portable",
+            var level => level.ToString(),
         };
         return new CpuReport(CpuFeatures.Names(), kernels, backend.Threads, Measure(backend));
     }

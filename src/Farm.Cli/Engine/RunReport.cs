@@ -29,7 +29,7 @@ internal sealed record RunReport(RunStatistics Statistics, double DecodeRoofline
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         long peak = PeakMemory.Bytes();
         double batch = statistics.MeanBatch;
-        var roofline = new Roofline(model.Config, model.WeightType, model.StepBytes, Backends.Measure(model.Backend));
+        var roofline = new Roofline(model.Config, model.WeightType, Backends.Bf16Activations(model.Backend), model.StepBytes, Backends.Measure(model.Backend));
         double bound = batch > 0 ? batch / roofline.DecodeStepSeconds(batch, 0, 0) : 0;
         return new RunReport(statistics, bound, seconds, peak);
     }

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Farm.Cli.Data;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
-using Farm.Core;
 using Farm.Inference;
 
 namespace Farm.Cli.Engine;
@@ -52,7 +51,7 @@ internal sealed class ScoringSession
         ["verb"] = verb,
         ["input"] = InputFingerprint.Of(Rows, Prompts),
         ["model"] = _folder.Fingerprint(),
-        ["dtype"] = _settings.DType.Name(),
+        ["dtype"] = _settings.Precision,
         ["device"] = _settings.Device,
     };
 

@@ -13,12 +13,11 @@ internal static class CpuFeatures
         [
             ("sse4.2", Sse42.IsSupported), ("avx", Avx.IsSupported), ("avx2", Avx2.IsSupported), ("fma", Fma.IsSupported),
             ("avx512f", Avx512F.IsSupported), ("avx512bw", Avx512BW.IsSupported), ("avx512dq", Avx512DQ.IsSupported),
-            ("avx512vnni", HasAvx512Vnni()),
+            // CPUID leaf 7 (Intel SDM, volume 2A, CPUID); the runtime has no flags for these two alone.
+            ("avx512vnni", Avx512F.IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 11)) != 0),
+            ("avx512bf16", Avx512F.IsSupported && (X86Base.CpuId(7, 1).Eax & (1 << 5)) != 0),
             ("neon", AdvSimd.IsSupported), ("dotprod", Dp.IsSupported),
         ];
         return [.. features.Where(f => f.Present).Select(f => f.Name)];
     }
-
-    /// <summary>CPUID leaf 7, ECX bit 11 (Intel SDM, volume 2A, CPUID); the runtime has no flag for it alone.</summary>
-    private static bool HasAvx512Vnni() => Avx512F.IsSupported && X86Base.IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 11)) != 0;
 }

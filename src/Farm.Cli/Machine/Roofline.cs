@@ -9,13 +9,19 @@ namespace Farm.Cli.Machine;
 /// </summary>
 /// <param name="config">The model's shape.</param>
 /// <param name="weights">Storage of its weights; int8 multiplies at the rate of integer dot products.</param>
+/// <param name="bf16Activations">bf16 weights multiply at the rate of bf16 dot products; otherwise they are widened and multiply at that of float32.</param>
 /// <param name="stepBytes">Bytes of weights that a step streams.</param>
 /// <param name="limits">What the machine was measured to do.</param>
-internal sealed class Roofline(ModelConfig config, DType weights, long stepBytes, MachineLimits limits)
+internal sealed class Roofline(ModelConfig config, DType weights, bool bf16Activations, long stepBytes, MachineLimits limits)
 {
     private readonly long _layerParameters = LayerParameters(config) * config.Layers;
     private readonly long _headParameters = (long)config.HiddenSize * config.VocabularySize;
-    private readonly double _productRate = weights == DType.I8 ? limits.IntegerOperations : limits.FloatOperations;
+    private readonly double _productRate = weights switch
+    {
+        DType.I8 => limits.IntegerOperations,
+        DType.BF16 when bf16Activations => limits.Bf16Operations,
+        _ => limits.FloatOperations,
+    };
     private readonly long _kvBytes = 2L * config.Layers * config.KeyValueHeads * config.HeadDim * (weights == DType.F32 ? 4 : 2);
 
     /// <summary>Seconds of one decode step.</summary>
@@ -52,4 +58,5 @@ internal sealed class Roofline(ModelConfig config, DType weights, long stepBytes
 /// <param name="ReadBytes">Bytes read from memory per second.</param>
 /// <param name="FloatOperations">Float32 multiplications and additions per second.</param>
 /// <param name="IntegerOperations">8-bit multiplications and additions per second.</param>
-internal readonly record struct MachineLimits(double ReadBytes, double FloatOperations, double IntegerOperations);
+/// <param name="Bf16Operations">bf16 multiplications and additions per second by dot products; 0 where the CPU has none.</param>
+internal readonly record struct MachineLimits(double ReadBytes, double FloatOperations, double IntegerOperations, double Bf16Operations);

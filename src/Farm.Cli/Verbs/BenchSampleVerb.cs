@@ -65,7 +65,7 @@ internal static class BenchSampleVerb
             double prefill = Median(timed.Select(r => r.PrefillRate)), decode = Median(timed.Select(r => r.DecodeRate));
             // Measuring the machine takes memory of its own, so the peak is read before.
             long peak = PeakMemory.Bytes();
-            var roofline = new Roofline(folder.Config, settings.DType, decoder.StepBytes, Backends.Measure(backend));
+            var roofline = new Roofline(folder.Config, settings.DType, settings.Bf16Activations, decoder.StepBytes, Backends.Measure(backend));
             // The first token of a sample comes from the prompt's hidden state; over the run a sample's own keys average half its length.
             double bound = n / roofline.DecodeStepSeconds(n, prompt, tokens / 2.0);
             double prefillBound = prompt / roofline.PrefillSeconds(prompt);
@@ -75,6 +75,7 @@ internal static class BenchSampleVerb
                 {
                     w.WriteStartObject();
                     w.WriteString("dtype", settings.DType.Name());
+                    w.WriteString("activations", settings.Bf16Activations ? "bf16" : "f32");
                     w.WriteNumber("threads", settings.Threads);
                     w.WriteNumber("n", n);
                     w.WriteNumber("prompt_tokens", prompt);

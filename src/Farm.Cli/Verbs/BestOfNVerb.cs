@@ -78,7 +78,7 @@ internal static class BestOfNVerb
         };
         drawn.AddTo(fingerprint);
         fingerprint["score-text"] = options.ScoreText;
-        fingerprint["dtype"] = settings.DType.Name();
+        fingerprint["dtype"] = settings.Precision;
         fingerprint["device"] = settings.Device;
         return fingerprint;
     }

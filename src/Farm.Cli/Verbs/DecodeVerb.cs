@@ -65,7 +65,7 @@ internal static class DecodeVerb
     {
         var fingerprint = new JsonObject { ["verb"] = "decode", ["input"] = InputFingerprint.Of(items), ["model"] = folder.Fingerprint() };
         drawn.AddTo(fingerprint);
-        fingerprint["dtype"] = settings.DType.Name();
+        fingerprint["dtype"] = settings.Precision;
         fingerprint["device"] = settings.Device;
         return fingerprint;
     }

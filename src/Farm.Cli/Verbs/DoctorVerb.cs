@@ -42,6 +42,7 @@ internal static class DoctorVerb
                     w.WriteNumber("memory_bytes", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
                     w.WriteNumber("read_gigabytes_per_second", Math.Round(cpu.Limits.ReadBytes / 1e9, 2));
                     w.WriteNumber("fma_gigaflops", Math.Round(cpu.Limits.FloatOperations / 1e9, 1));
+                    w.WriteNumber("bf16_gigaflops", Math.Round(cpu.Limits.Bf16Operations / 1e9, 1));
                     w.WriteNumber("int8_gigaops", Math.Round(cpu.Limits.IntegerOperations / 1e9, 1));
                     w.WriteBoolean("cuda_found", cuda.Found);
                     w.WriteString("cuda", cuda.Detail);
@@ -53,12 +54,15 @@ internal static class DoctorVerb
             Line("cpu", $"{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}, {Environment.ProcessorCount} processors: {string.Join(' ', cpu.Features)}");
             Line("kernels", $"{cpu.Kernels}, {cpu.Threads} threads");
             Line("memory", string.Create(CultureInfo.InvariantCulture, $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1073741824.0:F1} GiB, read at {cpu.Limits.ReadBytes / 1e9:F1} GB/s"));
-            Line("arithmetic", string.Create(CultureInfo.InvariantCulture, $"f32 {cpu.Limits.FloatOperations / 1e9:F0} GFLOP/s, int8 {cpu.Limits.IntegerOperations / 1e9:F0} GOP/s"));
+            Line("arithmetic", string.Create(CultureInfo.InvariantCulture, $"f32 {cpu.Limits.FloatOperations / 1e9:F0} GFLOP/s, int8 {cpu.Limits.IntegerOperations / 1e9:F0} GOP/s{Bf16(cpu.Limits)}"));
             Line("cuda", cuda.Detail);
             return ExitCodes.Done;
         });
         return command;
     }
+
+    private static string Bf16(MachineLimits limits) =>
+        limits.Bf16Operations > 0 ? string.Create(CultureInfo.InvariantCulture, $", bf16 {limits.Bf16Operations / 1e9:F0} GFLOP/s") : string.Empty;
 
     private static void Line(string name, string text) => Console.Out.WriteLine($"{name,-10}  {text}");
 }

@@ -127,7 +127,7 @@ public sealed class InstructionFileTests : IDisposable
         byte[] good = Encoding.UTF8.GetBytes("""[{"instruction":"añb","input":"c","output":["d","e"]}, {"instruction":"f","output":"g"}]""");
         var random = new Random(1);
         string path = _folder.File("fuzz.json");
-        for (int i = 0; i < 2000; i++)
+        for (int i = 0; i < 500; i++)
         {
             byte[] bytes = [.. good];
             for (int edits = random.Next(1, 4); edits > 0; edits--)

@@ -94,5 +94,5 @@ public sealed class BestOfNTests(TinyModels models) : IClassFixture<TinyModels>,
     private static double[] Doubles(JsonElement list) => [.. list.EnumerateArray().Select(e => e.GetDouble())];
 
     private FarmResult Run(string input, string output, params string[] flags) => FarmProcess.Run(
-        ["best-of-n", "--decoder", models.Decoder, "--scorer", models.Scorer, "--input", input, "--output", output, "--max-new-tokens", "6", "--dtype", "f32", .. flags]);
+        ["best-of-n", "--decoder", models.Decoder, "--scorer", models.Scorer, "--input", input, "--output", output, "--max-new-tokens", "6", "--dtype", "f32", .. flags.Contains("--threads") ? flags : [.. flags, "--threads", "1"]]);
 }

@@ -43,7 +43,7 @@ public sealed class DecodeTests(TinyModels models) : IClassFixture<TinyModels>, 
 
         string[] Samples(params string[] flags) =>
         [
-            .. Lines(FarmProcess.Run(["decode", "--model", models.Decoder, "--prompt", "Hello", "--max-new-tokens", "12", "--dtype", "f32", "--json", .. flags]).Output)
+            .. Lines(FarmProcess.Run(["decode", "--model", models.Decoder, "--prompt", "Hello", "--max-new-tokens", "12", "--dtype", "f32", "--threads", "1", "--json", .. flags]).Output)
                 .Select(l => l.GetProperty("token_ids").GetRawText()),
         ];
     }

@@ -108,7 +108,7 @@ public sealed class DurabilityTests(TinyModels models) : IClassFixture<TinyModel
         Assert.Equal(File.ReadAllBytes(_folder.File("whole.json")), File.ReadAllBytes(_folder.File("out.json")));
 
         string[] BestOfN(string output) =>
-            ["best-of-n", "--decoder", models.Decoder, "--scorer", models.Scorer, "--input", input, "--output", output, "-n", "4", "--max-new-tokens", "24", "--dtype", "f32"];
+            ["best-of-n", "--decoder", models.Decoder, "--scorer", models.Scorer, "--input", input, "--output", output, "-n", "4", "--max-new-tokens", "24", "--dtype", "f32", "--threads", "1"];
     }
 
     private string[] Command(string output)
@@ -121,7 +121,7 @@ public sealed class DurabilityTests(TinyModels models) : IClassFixture<TinyModel
 
         return
         [
-            "decode", "--model", models.Decoder, "--input", input, "--output", output, "--json", "-n", "4", "--max-new-tokens", "48", "--batch-sequences", "4", "--dtype", "f32",
+            "decode", "--model", models.Decoder, "--input", input, "--output", output, "--json", "-n", "4", "--max-new-tokens", "48", "--batch-sequences", "4", "--dtype", "f32", "--threads", "1",
         ];
     }
 
