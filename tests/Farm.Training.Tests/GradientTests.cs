@@ -69,9 +69,9 @@ public sealed class GradientTests
             {
                 const float Step = 1f / 256;
                 float old = values[i];
-                double above = At(old + Step), below = At(old - Step);
+                // Five points: the third derivative would show at this step, and a smaller one drowns in float32.
+                double difference = ((8 * (At(old + Step) - At(old - Step))) - (At(old + (2 * Step)) - At(old - (2 * Step)))) / (12 * Step);
                 At(old);
-                double difference = (above - below) / (2 * Step);
                 Assert.True(Math.Abs(difference - gradients[i]) <= 2e-3 + (2e-3 * Math.Abs(difference)), $"{name}: {tensor}[{i}]: {gradients[i]} against {difference}");
                 nonZero += Math.Abs(gradients[i]) > 1e-2 ? 1 : 0;
 
