@@ -5,7 +5,6 @@ using Farm.Training.Checkpoints;
 using Farm.Training.Data;
 using Farm.Training.Metrics;
 using Farm.Training.Model;
-using Farm.Training.Optimisation;
 using Farm.Training.Tasks;
 
 namespace Farm.Training.Tests;
