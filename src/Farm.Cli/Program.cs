@@ -59,7 +59,7 @@ public static class Program
         foreach (var verb in new[]
         {
             BestOfNVerb.Create(cancellation), DecodeVerb.Create(cancellation), ScoreVerb.Create(cancellation), RerankVerb.Create(cancellation),
-            SftVerb.Create(cancellation), RewardVerb.Create(cancellation), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(),
+            SftVerb.Create(cancellation), RewardVerb.Create(cancellation), RecoverVerb.Create(), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(),
         })
         {
             root.Subcommands.Add(verb);
