@@ -57,7 +57,13 @@ public sealed class TrainingTests(TinyModels models) : IClassFixture<TinyModels>
 
         void Refuse(string expected, params string[] flags)
         {
-            var result = FarmProcess.Run([.. flags, "--model", models.Decoder, "--output", _folder.File("refused"), "--threads", "1", .. flags.Contains("--model-max-length") ? [] : new[] { "--model-max-length", "400" }]);
+            List<string> all = [.. flags, "--model", models.Decoder, "--output", _folder.File("refused"), "--threads", "1"];
+            if (!flags.Contains("--model-max-length"))
+            {
+                all.AddRange(["--model-max-length", "400"]);
+            }
+
+            var result = FarmProcess.Run([.. all]);
             Assert.Equal(2, result.ExitCode);
             Assert.Contains(expected, result.Error, StringComparison.Ordinal);
             Assert.Empty(result.Output);
