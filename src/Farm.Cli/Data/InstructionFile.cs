@@ -17,9 +17,9 @@ internal static class InstructionFile
     /// <exception cref="BadInputException">The file cannot be read, is not JSON, or a row is not what it should be.</exception>
     public static IReadOnlyList<InstructionRow> Read(string path, int? maxInstances = null, bool requireOutput = false)
     {
-        try
+        return Guard(path, () =>
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+            using var stream = Open(path);
             var rows = new List<InstructionRow>();
             foreach (var element in Elements(path, stream))
             {
@@ -32,6 +32,24 @@ internal static class InstructionFile
             }
 
             return rows.Count > 0 ? rows : throw new BadInputException($"{path} has no rows.");
+        });
+    }
+
+    /// <summary>The rows as they are in the file, whatever they hold.</summary>
+    /// <exception cref="BadInputException">The file cannot be read or is not JSON.</exception>
+    public static IReadOnlyList<JsonElement> ReadElements(string path) => Guard(path, () =>
+    {
+        using var stream = Open(path);
+        return Elements(path, stream).ToList();
+    });
+
+    private static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+
+    private static T Guard<T>(string path, Func<T> read)
+    {
+        try
+        {
+            return read();
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -1,0 +1,30 @@
+using System.CommandLine;
+using Farm.Cli.Data;
+using Farm.Cli.Engine;
+using Farm.Cli.Options;
+using Farm.Training.Model;
+using Farm.Training.Tasks;
+
+namespace Farm.Cli.Verbs;
+
+/// <summary><c>farm sft</c>: supervised fine-tuning.</summary>
+internal static class SftVerb
+{
+    /// <summary>Builds the verb.</summary>
+    public static Command Create(CancellationToken cancellation)
+    {
+        var options = new TrainingOptions(learningRate: 2e-5, epochs: 3, accumulation: 16);
+        var command = new Command("sft", "Fine-tunes a model on instructions and responses: the loss is on the response alone, which ends with the end-of-sequence token.");
+        options.AddTo(command);
+        command.SetAction(result =>
+        {
+            var settings = options.Read(result);
+            var session = TrainingSession.Open(settings, ModelHead.Language);
+            var train = session.Builder.Sft(TrainingData.Sft(settings.Train, settings.MaxInstances));
+            var eval = settings.Eval is null ? null : session.Builder.Sft(TrainingData.Sft(settings.Eval, settings.MaxInstances));
+            session.Run(new SftTask(), train, eval, cancellation);
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+}
