@@ -18,7 +18,7 @@ internal interface IRowScheme
 internal static class RowSchemes
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<IRowScheme> All { get; } = [];
+    public static IReadOnlyList<IRowScheme> All { get; } = [new PocketScheme()];
 
     /// <summary>The rows of <c>SCHEME:NAME</c>; null where the text begins with no scheme's name.</summary>
     public static IReadOnlyList<JsonElement>? TryRows(string source)

@@ -16,6 +16,7 @@ internal static class PocketVerb
         var command = new Command("pocket", "The pocket world: generated instructions, a gold judge and simulated preferences.");
         command.Subcommands.Add(Export());
         command.Subcommands.Add(Score());
+        command.Subcommands.Add(PocketBaseVerb.Create());
         return command;
     }
 
