@@ -17,17 +17,17 @@ internal static class BestOfNVerb
     /// <summary>Builds the verb.</summary>
     public static Command Create(CancellationToken cancellation)
     {
-        var decoder = new Option<string>("--decoder") { Description = "Folder of the model that samples.", HelpName = "DIR", Required = true };
-        var scorer = new Option<string>("--scorer") { Description = "Folder of the reward model that ranks.", HelpName = "DIR", Required = true };
-        var input = new Option<string>("--input") { Description = "Rows with instruction and input: AlpacaFarm's JSON, or JSON Lines.", HelpName = "FILE", Required = true };
+        var decoder = new Option<string?>("--decoder") { Description = "Folder of the model that samples.", HelpName = "DIR" };
+        var scorer = new Option<string?>("--scorer") { Description = "Folder of the reward model that ranks.", HelpName = "DIR" };
+        var input = new Option<string?>("--input") { Description = "Rows with instruction and input: AlpacaFarm's JSON, or JSON Lines.", HelpName = "FILE" };
         var scoreText = new Option<bool>("--score-text") { Description = "Scores the decoded text, tokenised again, as AlpacaFarm does; else the sampled ids." };
         var json = new Option<bool>("--json") { Description = "Prints what was measured as JSON." };
         var prompts = new PromptOptions(chat: true);
         var sampling = new SamplingOptions(defaultSamples: 4);
-        var run = new RunOptions(outputRequired: true);
+        var run = new RunOptions(outputRequired: false);
         var engine = new EngineOptions();
 
-        var command = new Command("best-of-n", "Samples n responses to each instruction, scores them with a reward model, and keeps the best.");
+        var command = new Command("best-of-n", "Samples n responses to each instruction, scores them with a reward model, and keeps the best. With no --decoder, --scorer, --input and --output: the models that come with Farm, on its own instructions.");
         command.Options.Add(decoder);
         command.Options.Add(scorer);
         command.Options.Add(input);
@@ -41,12 +41,23 @@ internal static class BestOfNVerb
         {
             var settings = engine.Read(result);
             var drawn = sampling.Read(result);
-            string output = run.OutputPath(result)!;
-            OutputFile.Check(output);
-            string file = result.GetRequiredValue(input);
+            string? output = run.OutputPath(result);
+            (string Flag, string? Value)[] places = [("--decoder", result.GetValue(decoder)), ("--scorer", result.GetValue(scorer)), ("--input", result.GetValue(input)), ("--output", output)];
+            if (places.All(p => p.Value is null))
+            {
+                return PocketDemo.Run(settings, drawn.Seed, prompts.MaxInstances(result), result.GetValue(json), cancellation);
+            }
+
+            if (places.FirstOrDefault(p => p.Value is null).Flag is { } missing)
+            {
+                throw new BadInputException($"{missing} is missing: best-of-n takes --decoder, --scorer, --input and --output together, or none of them to run on what comes with Farm.");
+            }
+
+            OutputFile.Check(output!);
+            string file = result.GetValue(input)!;
             var rows = InstructionFile.Read(file, prompts.MaxInstances(result));
-            var policy = ModelFolder.OpenDecoder(result.GetRequiredValue(decoder));
-            var judge = ModelFolder.OpenScorer(result.GetRequiredValue(scorer));
+            var policy = ModelFolder.OpenDecoder(result.GetValue(decoder)!);
+            var judge = ModelFolder.OpenScorer(result.GetValue(scorer)!);
             var items = PromptReader.FromRows(file, rows, prompts.Format(result, policy), policy.RequireTokenizer(), policy.Config.MaxPositionEmbeddings);
             var options = new BestOfNOptions { ScoreText = result.GetValue(scoreText), TextCleanup = TextCleanup.Apply };
             if (options.ScoreText && prompts.Chat(result))
@@ -59,7 +70,7 @@ internal static class BestOfNVerb
                 Vocabularies.RequireSame(policy.Tokenizer, judge.Tokenizer);
             }
 
-            using var journal = run.OpenJournal(result, output, Fingerprint(policy, judge, items, drawn, settings, options));
+            using var journal = run.OpenJournal(result, output!, Fingerprint(policy, judge, items, drawn, settings, options));
             Run(policy, judge, settings, items, drawn, options, journal, result.GetValue(json), cancellation);
             return ExitCodes.Done;
         });
