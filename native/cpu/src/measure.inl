@@ -14,7 +14,7 @@ static double fma_work(int64_t rounds, float* sink) {
     VF x = vf_set1(0.999f), y = vf_set1(0.001f);
     for (int64_t n = 0; n < rounds; n++) {
 #pragma GCC unroll 12
-    for (int i = 0; i < 12; i++) acc[i] = vf_fma(acc[i], x, y);
+        for (int i = 0; i < 12; i++) acc[i] = vf_fma(acc[i], x, y);
     }
 #pragma GCC unroll 12
     for (int i = 1; i < 12; i++) acc[0] = vf_add(acc[0], acc[i]);
