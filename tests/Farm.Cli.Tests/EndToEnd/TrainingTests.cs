@@ -52,7 +52,7 @@ public sealed class TrainingTests(TinyModels models) : IClassFixture<TinyModels>
         Refuse("row 2, field 'preference': must be 1 or 2, not 3", "reward", "--train", Preferences(4, 3));
         Refuse("--eval-size is 9, but there are 4", "reward", "--eval-size", "9", "--train", Preferences(4, null));
         Refuse("'c_attn' matches no linear module", "sft", "--lora-rank", "2", "--lora-target-modules", "c_attn", "--train", Rows(2));
-        Refuse("pocket:nowhere does not exist", "sft", "--train", "pocket:nowhere");
+        Refuse("There is no pocket:nowhere", "sft", "--train", "pocket:nowhere");
         Refuse("--lr-scheduler-type must be", "sft", "--lr-scheduler-type", "steps", "--train", Rows(2));
 
         void Refuse(string expected, params string[] flags)
