@@ -9,7 +9,8 @@
 constexpr int kTile = 128;
 
 #if FARM_LEVEL >= 2
-// 32 registers: 24 sums, the panels' weights and one broadcast. Six weight streams hide memory latency for few rows.
+// 32 registers: 24 sums, the panels' weights and one broadcast. Up to eight weight streams hide memory latency for few
+// rows.
 constexpr int kRows = 8;
 constexpr int kMaxRows = 12;
 constexpr int panels_for(int rows) {
