@@ -32,7 +32,8 @@ static int linear_cross_entropy(farm_context* context, const farm_cross_entropy_
             a.losses[row0 + r] = static_cast<float>(std::log(mass) - (static_cast<double>(target) - maximum));
             if (!gradients) return;
             float scale = a.scales[row0 + r], factor = static_cast<float>(scale / mass);
-            for (int i = 0; i < vocabulary; i++) z[i] *= factor;
+            VF vfactor = vf_set1(factor);  // the row's padding up to a whole vector takes part
+            for (int i = 0; i < stride; i += 16) vf_store(z + i, vf_mul(vf_load(z + i), vfactor));
             z[label] -= scale;
         });
         farm_matrix dz = {logits, FARM_F32, stride, 0};
