@@ -23,7 +23,7 @@ public sealed record CritiqueReply(string Text, string ScoreText, double Score)
             return null;
         }
 
-        if (Score(parts[1]) is not { } score)
+        if (ParseScore(parts[1]) is not { } score)
         {
             failure = $"the overall score is no number from 1 to 10 but '{parts[1].Trim()}'";
             return null;
@@ -34,7 +34,7 @@ public sealed record CritiqueReply(string Text, string ScoreText, double Score)
     }
 
     /// <summary>The number that a score begins with (7, 7.5, 7/10); null where it is none from 1 to 10.</summary>
-    public static double? Score(string text) =>
+    public static double? ParseScore(string text) =>
         NumberPattern.Match(text) is { Success: true } m && double.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture) is >= Lowest and <= Highest and var score ? score : null;
 
     private static readonly Regex NumberPattern = new(@"^\s*([0-9]{1,3}(?:\.[0-9]{1,17})?)", RegexOptions.CultureInvariant);

@@ -84,7 +84,7 @@ public sealed class UltraFeedbackCompletion(string place, JsonObject node)
         {
             null => null,
             JsonValue v when v.GetValueKind() == System.Text.Json.JsonValueKind.Number => v.GetValue<double>(),
-            JsonValue v when v.TryGetValue(out string? text) && CritiqueReply.Score(text!) is { } score => score,
+            JsonValue v when v.TryGetValue(out string? text) && CritiqueReply.ParseScore(text!) is { } score => score,
             _ => throw new BadInputException($"{Place}, field '{Overall}': must be a number from 1 to 10."),
         };
         set => Node[Overall] = value;
