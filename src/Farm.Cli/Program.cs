@@ -3,7 +3,6 @@ using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using System.Text;
 using Farm.Cli.Verbs;
-using Farm.Cli.Verbs.Annotation;
 using Farm.Core;
 
 namespace Farm.Cli;
@@ -61,7 +60,7 @@ public static class Program
         {
             BestOfNVerb.Create(cancellation), DecodeVerb.Create(cancellation), ScoreVerb.Create(cancellation), RerankVerb.Create(cancellation),
             SftVerb.Create(cancellation), RewardVerb.Create(cancellation), RecoverVerb.Create(), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(), PocketVerb.Create(),
-            LeaderboardVerb.Create(), AnalyzeVerb.Create(), ConsistencyVerb.Create(), WinrateVerb.Create(), UltraFeedbackVerb.Create(cancellation), SparseFeedbackVerbs.Conversions(),
+            AnnotateVerb.Create(cancellation), LeaderboardVerb.Create(), AnalyzeVerb.Create(), ConsistencyVerb.Create(), WinrateVerb.Create(), UltraFeedbackVerb.Create(cancellation), SparseFeedbackVerbs.Conversions(),
             OaiBaselineVerb.Create(cancellation), CompareModelsVerb.Create(cancellation),
         })
         {

@@ -9,7 +9,7 @@ public static class AnnotationFile
 {
     /// <summary>Reads the rows.</summary>
     /// <exception cref="BadInputException">The file cannot be read, or a row's preference is missing or is no preference; the message names file, row and field.</exception>
-    public static IReadOnlyList<AnnotatedPair> Read(string path)
+    public static IReadOnlyList<ScoredPair> Read(string path)
     {
         var rows = JsonRows.Read(path);
         return [.. rows.Select((row, i) => Parse($"{path}, row {i + 1}", i, row))];
@@ -17,7 +17,7 @@ public static class AnnotationFile
 
     /// <summary>Reads one row.</summary>
     /// <exception cref="BadInputException">A field is not what it should be.</exception>
-    public static AnnotatedPair Parse(string place, int position, JsonRow row) => new()
+    public static ScoredPair Parse(string place, int position, JsonRow row) => new()
     {
         Place = place,
         Position = position,

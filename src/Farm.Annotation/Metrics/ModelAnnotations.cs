@@ -5,7 +5,7 @@ namespace Farm.Annotation.Metrics;
 /// <summary>The annotations of one model against a reference.</summary>
 /// <param name="Name">The model's name.</param>
 /// <param name="Pairs">Its rows, positions counted from 0.</param>
-public sealed record ModelAnnotations(string Name, IReadOnlyList<AnnotatedPair> Pairs)
+public sealed record ModelAnnotations(string Name, IReadOnlyList<ScoredPair> Pairs)
 {
     /// <summary>Reads a file: one model, or several where its rows name several in <c>generator_2</c>.</summary>
     /// <param name="path">The file.</param>
@@ -32,7 +32,7 @@ public sealed record ModelAnnotations(string Name, IReadOnlyList<AnnotatedPair> 
     /// AlpacaEval keeps a model's file in results/MODEL/JUDGE/annotations.json: the folder above is the judge's where the rows say so, or where
     /// the model's outputs lie one further up.
     /// </summary>
-    private static string FolderName(string path, IReadOnlyList<AnnotatedPair> pairs)
+    private static string FolderName(string path, IReadOnlyList<ScoredPair> pairs)
     {
         var folder = Directory.GetParent(Path.GetFullPath(path));
         bool judges = folder?.Parent?.Parent is not null

@@ -67,7 +67,7 @@ public static class SparseFiles
 
     private static string Place(string path, CsvRecord record) => string.Create(CultureInfo.InvariantCulture, $"{path}, row {record.Row}");
 
-    private static IEnumerable<CsvRecord> WithHeader(string path, string[] header)
+    private static List<CsvRecord> WithHeader(string path, string[] header)
     {
         var records = Csv.Read(path);
         string names = string.Join(",", header);
@@ -76,7 +76,7 @@ public static class SparseFiles
             : throw new BadInputException($"{path} has no header: its first row must be {names}.");
     }
 
-    private static IEnumerable<CsvRecord> WithoutHeader(string path, string[] columns)
+    private static List<CsvRecord> WithoutHeader(string path, string[] columns)
     {
         var records = Csv.Read(path);
         return Checked(path, records.Count > 0 && records[0].Fields.SequenceEqual(columns) ? records.Skip(1) : records, columns);

@@ -11,21 +11,23 @@ namespace Farm.Annotation.UltraFeedback;
 /// <param name="RatingRationale">Why the rating, in an aspect with types.</param>
 public sealed record AspectRating(string Rating, string Rationale, IReadOnlyList<string>? Types = null, bool TypesAreNone = false, string? RatingRationale = null)
 {
+    private const string RatingField = "Rating", RationaleField = "Rationale", TypeField = "Type", WhyField = "Rationale For Rating";
+
     /// <summary>The rating as a record of UltraFeedback's files.</summary>
     public JsonObject ToJson()
     {
         var record = new JsonObject();
         if (RatingRationale is null)
         {
-            record["Rating"] = Rating;
-            record["Rationale"] = Rationale;
+            record[RatingField] = Rating;
+            record[RationaleField] = Rationale;
             return record;
         }
 
-        record["Type"] = TypesAreNone ? JsonValue.Create("None") : new JsonArray([.. (Types ?? []).Select(t => (JsonNode)JsonValue.Create(t))]);
-        record["Rationale"] = Rationale;
-        record["Rating"] = Rating;
-        record["Rationale For Rating"] = RatingRationale;
+        record[TypeField] = TypesAreNone ? JsonValue.Create("None") : new JsonArray([.. (Types ?? []).Select(t => (JsonNode)JsonValue.Create(t))]);
+        record[RationaleField] = Rationale;
+        record[RatingField] = Rating;
+        record[WhyField] = RatingRationale;
         return record;
     }
 }

@@ -94,7 +94,7 @@ public sealed class UltraFeedbackAnnotator(Respondent judge, UltraFeedbackOption
                 failures.Enqueue(failure);
                 lock (record.Node)
                 {
-                    Child<JsonArray>(record.Node, FailuresField).Add(new JsonObject { ["aspect"] = aspect.Name(), ["reason"] = failure.Reason, ["reply"] = failure.Reply });
+                    Failures(record.Node).Add(new JsonObject { ["aspect"] = aspect.Name(), ["reason"] = failure.Reason, ["reply"] = failure.Reply });
                 }
 
                 return;
@@ -114,7 +114,12 @@ public sealed class UltraFeedbackAnnotator(Respondent judge, UltraFeedbackOption
                 record.Completions[i].SetRatings(aspect, ratings[i]);
             }
 
-            Child<JsonObject>(record.Node, OrdersField)[aspect.Name()] = new JsonArray([.. orders.Select(o => (JsonNode)new JsonArray([.. o.Select(i => (JsonNode)JsonValue.Create(i))]))]);
+            if (record.Node[OrdersField] is not JsonObject recorded)
+            {
+                record.Node[OrdersField] = recorded = [];
+            }
+
+            recorded[aspect.Name()] = new JsonArray([.. orders.Select(o => (JsonNode)new JsonArray([.. o.Select(i => (JsonNode)JsonValue.Create(i))]))]);
             if (record.Node[FailuresField] is JsonArray old)
             {
                 foreach (var failed in old.Where(f => f?["aspect"]?.ToString() == aspect.Name()).ToList())
@@ -159,14 +164,13 @@ public sealed class UltraFeedbackAnnotator(Respondent judge, UltraFeedbackOption
         return (null, new UltraFeedbackFailure(record.Place, aspect.Name(), $"{reason} (after {options.Attempts} attempts)", text));
     }
 
-    private static T Child<T>(JsonObject node, string field)
-        where T : JsonNode, new()
+    private static JsonArray Failures(JsonObject node)
     {
-        if (node[field] is not T child)
+        if (node[FailuresField] is not JsonArray failures)
         {
-            node[field] = child = new T();
+            node[FailuresField] = failures = [];
         }
 
-        return child;
+        return failures;
     }
 }

@@ -5,7 +5,7 @@ namespace Farm.Annotation.Tests.Metrics;
 
 public class AnalysisTests
 {
-    private static AnnotatedPair Pair(string instruction, double? preference, string output1 = "a", string output2 = "b", int? index = null, string? generator = null) => new()
+    private static ScoredPair Pair(string instruction, double? preference, string output1 = "a", string output2 = "b", int? index = null, string? generator = null) => new()
     {
         Place = "f",
         Instruction = instruction,
@@ -93,7 +93,7 @@ public class AnalysisTests
     [Fact]
     public void Should_correlate_win_rates_over_generators()
     {
-        List<AnnotatedPair> Rows(params (string Generator, double?[] Preferences)[] models) =>
+        List<ScoredPair> Rows(params (string Generator, double?[] Preferences)[] models) =>
             [.. models.SelectMany(m => m.Preferences.Select((p, i) => Pair($"{m.Generator}{i}", p, generator: m.Generator)))];
         var gold = Rows(("g1", [1, 1]), ("g2", [1, 2]), ("g3", [2, 2]));
         var judge = Rows(("g1", [1, 1]), ("g2", [1, 1.2]), ("g3", [1, 2]));
@@ -107,7 +107,7 @@ public class AnalysisTests
     [Fact]
     public void Should_fill_the_table_of_evaluators_as_far_as_the_data_goes()
     {
-        List<AnnotatedPair> rows = [.. Enumerable.Range(0, 4).SelectMany(s => new[] { Pair("x", s == 0 ? 2 : 1, index: s), Pair("y", 2, index: s) })];
+        List<ScoredPair> rows = [.. Enumerable.Range(0, 4).SelectMany(s => new[] { Pair("x", s == 0 ? 2 : 1, index: s), Pair("y", 2, index: s) })];
         var row = EvaluatorAnalysis.Row("j", rows, rows);
         Assert.Equal(EvaluatorAnalysis.Columns, row.Cells.Keys);
         Assert.Equal("8", row.Cells["# parsed"]);

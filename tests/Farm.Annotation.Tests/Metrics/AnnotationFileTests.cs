@@ -13,7 +13,7 @@ public class AnnotationFileTests : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private IReadOnlyList<AnnotatedPair> Read(string json) => AnnotationFile.Read(_scratch.Write("annotations.json", json));
+    private IReadOnlyList<ScoredPair> Read(string json) => AnnotationFile.Read(_scratch.Write("annotations.json", json));
 
     private string Refusal(string json) => Assert.Throws<BadInputException>(() => Read(json)).Message;
 

@@ -14,8 +14,8 @@ public class LengthControlTests : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private static List<AnnotatedPair> Rows(int n, Random random, Func<int, double?> preference) =>
-        [.. Enumerable.Range(0, n).Select(i => new AnnotatedPair
+    private static List<ScoredPair> Rows(int n, Random random, Func<int, double?> preference) =>
+        [.. Enumerable.Range(0, n).Select(i => new ScoredPair
         {
             Place = $"f, row {i + 1}",
             Position = i,

@@ -21,7 +21,7 @@ public static class EvaluatorAnalysis
     /// <param name="mode">What stands in the column <c>mode</c>.</param>
     /// <param name="leastRows">A generator counts in the correlations from more than this many rows of the gold annotations on.</param>
     public static LeaderboardRow Row(
-        string name, IReadOnlyList<AnnotatedPair> rows, IReadOnlyList<AnnotatedPair>? gold, ScoringRule rule = ScoringRule.Absolute, string mode = "community", int leastRows = LeastRowsOfGenerator)
+        string name, IReadOnlyList<ScoredPair> rows, IReadOnlyList<ScoredPair>? gold, ScoringRule rule = ScoringRule.Absolute, string mode = "community", int leastRows = LeastRowsOfGenerator)
     {
         ArgumentNullException.ThrowIfNull(rows);
         var table = VoteTable.Of(rows);
@@ -45,7 +45,7 @@ public static class EvaluatorAnalysis
     }
 
     /// <summary>Spearman's and Pearson's correlation, over generators, of the win rates by the judge and by the gold annotations.</summary>
-    public static (double Spearman, double Pearson) Correlations(IReadOnlyList<AnnotatedPair> rows, IReadOnlyList<AnnotatedPair> gold, int leastRows = LeastRowsOfGenerator)
+    public static (double Spearman, double Pearson) Correlations(IReadOnlyList<ScoredPair> rows, IReadOnlyList<ScoredPair> gold, int leastRows = LeastRowsOfGenerator)
     {
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentNullException.ThrowIfNull(gold);
@@ -58,10 +58,10 @@ public static class EvaluatorAnalysis
     }
 
     /// <summary>Four votes where the gold annotations have as many on some pair, else as many as the poorest pair has.</summary>
-    private static VoteTable GoldTable(IReadOnlyList<AnnotatedPair> gold) =>
+    private static VoteTable GoldTable(IReadOnlyList<ScoredPair> gold) =>
         VoteTable.Of(gold, GoldVotes) is { Votes.Count: > 0 } four ? four : VoteTable.Of(gold);
 
-    private static Dictionary<string, double> WinRates(IReadOnlyList<AnnotatedPair> rows, Dictionary<(string?, string?, string?, string?), string> generators, int leastRows) => rows
+    private static Dictionary<string, double> WinRates(IReadOnlyList<ScoredPair> rows, Dictionary<(string?, string?, string?, string?), string> generators, int leastRows) => rows
         .Where(r => (r.Datasplit is null or EvalSplit) && r.Preference is not null)
         .Select(r => (Generator: r.Generator2 ?? generators.GetValueOrDefault(r.Key), r.Preference))
         .Where(r => r.Generator is not null)

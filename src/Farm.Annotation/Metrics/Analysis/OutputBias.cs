@@ -11,7 +11,7 @@ public sealed record OutputBias(double PreferLonger, double PreferLists, double 
     private const int LengthDifference = 30;
 
     /// <summary>Measures the biases; of rows of the same pair the first counts.</summary>
-    public static OutputBias Of(IReadOnlyList<AnnotatedPair> rows)
+    public static OutputBias Of(IReadOnlyList<ScoredPair> rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
         var preferred = rows.DistinctBy(r => r.Key).Where(r => r.Output1 is not null && r.Output2 is not null)

@@ -14,7 +14,7 @@ public sealed class VoteTable
     /// <summary>Gathers rows by pair. A row's vote is the one that its <c>index</c> says where every row has one, else the next of its pair.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="votes">Votes to keep per pair; pairs with fewer are dropped. Null for as many as the poorest pair has.</param>
-    public static VoteTable Of(IReadOnlyList<AnnotatedPair> rows, int? votes = null)
+    public static VoteTable Of(IReadOnlyList<ScoredPair> rows, int? votes = null)
     {
         ArgumentNullException.ThrowIfNull(rows);
         bool indexed = rows.All(r => r.Index is not null) && rows.Select(r => (r.Key, r.Index)).Distinct().Count() == rows.Count;

@@ -56,7 +56,7 @@ public sealed class InstructionDifficulty
     /// <param name="pair">The row.</param>
     /// <param name="byInstruction">True to look it up by its instruction, false by its position, as the published numbers were made.</param>
     /// <exception cref="BadInputException">There is none.</exception>
-    public double Of(AnnotatedPair pair, bool byInstruction)
+    public double Of(ScoredPair pair, bool byInstruction)
     {
         ArgumentNullException.ThrowIfNull(pair);
         if (!byInstruction)

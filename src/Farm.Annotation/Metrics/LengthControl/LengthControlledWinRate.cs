@@ -23,7 +23,7 @@ public sealed record LengthControlledWinRate(double Percent, double StandardErro
     /// <param name="gamed">Rows of the gamed baselines; without them it is <see cref="LengthControlFormula.NoRegularization"/>.</param>
     /// <param name="byInstruction">True to look difficulties up by instruction, false by position, as the published numbers were made.</param>
     /// <exception cref="BadInputException">A row has no outputs or no difficulty, or no row has a preference.</exception>
-    public static LengthControlledWinRate Fit(IReadOnlyList<AnnotatedPair> pairs, InstructionDifficulty? difficulty = null, GamedBaselines? gamed = null, bool byInstruction = false)
+    public static LengthControlledWinRate Fit(IReadOnlyList<ScoredPair> pairs, InstructionDifficulty? difficulty = null, GamedBaselines? gamed = null, bool byInstruction = false)
     {
         ArgumentNullException.ThrowIfNull(pairs);
         var formula = difficulty is null ? LengthControlFormula.Minimal : gamed is null ? LengthControlFormula.NoRegularization : LengthControlFormula.V1;
@@ -58,7 +58,7 @@ public sealed record LengthControlledWinRate(double Percent, double StandardErro
     /// <param name="difficulty">Difficulties of the instructions; needed unless the weight of difficulty is 0.</param>
     /// <param name="byInstruction">True to look difficulties up by instruction, false by position.</param>
     /// <exception cref="BadInputException">A row has no difficulty.</exception>
-    public static LengthControlledWinRate Predict(IReadOnlyList<AnnotatedPair> pairs, GlmWeights weights, InstructionDifficulty? difficulty, bool byInstruction = false)
+    public static LengthControlledWinRate Predict(IReadOnlyList<ScoredPair> pairs, GlmWeights weights, InstructionDifficulty? difficulty, bool byInstruction = false)
     {
         ArgumentNullException.ThrowIfNull(pairs);
         ArgumentNullException.ThrowIfNull(weights);
@@ -73,17 +73,17 @@ public sealed record LengthControlledWinRate(double Percent, double StandardErro
         return new LengthControlledWinRate(100 * Statistics.Mean(p), 100 * Statistics.StandardError(p), LengthControlFormula.V1, null, weights, p);
     }
 
-    private static bool IsBaseline(IReadOnlyList<AnnotatedPair> pairs) => pairs.Count > 0 && pairs.All(p => p.Generator2 is not null && p.Generator1 == p.Generator2);
+    private static bool IsBaseline(IReadOnlyList<ScoredPair> pairs) => pairs.Count > 0 && pairs.All(p => p.Generator2 is not null && p.Generator1 == p.Generator2);
 
     /// <summary>tanh of the difference of lengths in code points over its standard deviation; zero where lengths do not differ.</summary>
-    private static double[] Lengths(IReadOnlyList<AnnotatedPair> pairs)
+    private static double[] Lengths(IReadOnlyList<ScoredPair> pairs)
     {
         double[] deltas = [.. pairs.Select(p => (double)(Length(p, p.Output1, "output_1") - Length(p, p.Output2, "output_2")))];
         double deviation = Statistics.StandardDeviation(deltas);
         return [.. deltas.Select(d => deviation > 0 ? Math.Tanh(d / deviation) : 0)];
     }
 
-    private static int Length(AnnotatedPair pair, string? output, string field) => CodePoints.Count(output
+    private static int Length(ScoredPair pair, string? output, string field) => CodePoints.Count(output
         ?? throw new BadInputException($"{pair.Place}: the field '{field}' is missing; length control needs both outputs."));
 
     private static double[] Features(LengthControlFormula formula, double length, double difficulty, double model) =>
