@@ -60,7 +60,7 @@ public static class Program
         {
             BestOfNVerb.Create(cancellation), DecodeVerb.Create(cancellation), ScoreVerb.Create(cancellation), RerankVerb.Create(cancellation),
             SftVerb.Create(cancellation), RewardVerb.Create(cancellation), RecoverVerb.Create(), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(), PocketVerb.Create(),
-            AnnotateVerb.Create(cancellation), LeaderboardVerb.Create(), AnalyzeVerb.Create(), ConsistencyVerb.Create(), WinrateVerb.Create(), UltraFeedbackVerb.Create(cancellation), SparseFeedbackVerbs.Conversions(),
+            AnnotateVerb.Create(cancellation), EvaluateVerb.Create(cancellation), LeaderboardVerb.Create(), AnalyzeVerb.Create(), ConsistencyVerb.Create(), WinrateVerb.Create(), UltraFeedbackVerb.Create(cancellation), SparseFeedbackVerbs.Conversions(),
             OaiBaselineVerb.Create(cancellation), CompareModelsVerb.Create(cancellation),
         })
         {

@@ -14,6 +14,7 @@ namespace Farm.Annotation.Replies;
 public sealed class ReplyJournal : ICompletionClient, IDisposable
 {
     private static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
     private readonly ICompletionClient _inner;
     private readonly FileStream _stream;
     private readonly string _path;
@@ -73,7 +74,11 @@ public sealed class ReplyJournal : ICompletionClient, IDisposable
             }
         }
 
-        var reply = await _inner.CompleteAsync(request, cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        // A request that is on its way is paid for: when the run stops, its reply still gets some time to come in and be kept.
+        using var late = new CancellationTokenSource();
+        using var stopping = cancellationToken.Register(() => late.CancelAfter(Grace));
+        var reply = await _inner.CompleteAsync(request, late.Token).ConfigureAwait(false);
         if (reply.Failure is null)
         {
             Append(key, request.Model, reply);

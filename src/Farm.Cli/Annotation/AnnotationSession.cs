@@ -31,9 +31,9 @@ internal sealed class AnnotationSession
     /// <summary>Annotates the rows, writes the result and prints a summary.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="source">Their file, for messages.</param>
-    /// <param name="json">Prints the summary as JSON.</param>
+    /// <param name="json">True prints the summary as JSON, false in words, null not at all.</param>
     /// <param name="cancellation">Stops the run; what is paid for is kept.</param>
-    public int Run(IReadOnlyList<JsonRow> rows, string source, bool json, CancellationToken cancellation)
+    public int Run(IReadOnlyList<JsonRow> rows, string source, bool? json, CancellationToken cancellation)
     {
         PairRow[] pairs = [.. rows.Select((r, i) => PairRow.From(r, source, i + 1))];
         if (pairs.Length == 0)
@@ -56,7 +56,11 @@ internal sealed class AnnotationSession
             var results = Annotate(annotator, pairs, ledger, journal, cancellation);
             Write(results);
             journal?.EndRunAsync().GetAwaiter().GetResult();
-            Report(results, ledger, clock.Elapsed, journal, json);
+            if (json is { } asJson)
+            {
+                Report(results, ledger, clock.Elapsed, journal, asJson);
+            }
+
             return ExitCodes.Done;
         }
         finally

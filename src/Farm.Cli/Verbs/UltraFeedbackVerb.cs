@@ -44,7 +44,7 @@ internal static class UltraFeedbackVerb
                 Rounds = showings,
                 Seed = result.GetValue(seed),
             };
-            return shared.Run(result, options, "Rating", r => r.Count * options.Aspects.Count * showings, (judge, records, progress) => new UltraFeedbackAnnotator(judge, options).AnnotateAsync(records, progress, cancellation));
+            return shared.Run(result, options, "Rating", r => r.Count * options.Aspects.Count, (judge, records, progress) => new UltraFeedbackAnnotator(judge, options).AnnotateAsync(records, progress, cancellation));
         });
         return command;
     }

@@ -103,4 +103,22 @@ public class ReplyJournalTests : IDisposable
         await new Respondent(again, "m", 0.05, later).AskAsync(Prompt.Chat("a"), new Decoding { MaxTokens = 10 }, CancellationToken.None);
         Assert.Equal(0, later.Spent);
     }
+
+    [Fact]
+    public async Task Should_keep_a_reply_that_comes_in_after_the_run_was_stopped()
+    {
+        using var stop = new CancellationTokenSource();
+        using (var journal = ReplyJournal.Open(_scratch["j"], new ScriptedClient((text, _) =>
+        {
+            stop.Cancel();
+            return text;
+        })))
+        {
+            await new Respondent(journal, "m").AskAsync(Prompt.Chat("a"), new Decoding(), stop.Token);
+            await Assert.ThrowsAsync<OperationCanceledException>(() => new Respondent(journal, "m").AskAsync(Prompt.Chat("b"), new Decoding(), stop.Token));
+        }
+
+        using var again = ReplyJournal.Open(_scratch["j"], new ScriptedClient((_, _) => null));
+        Assert.Equal(1, again.Restored);
+    }
 }
