@@ -27,7 +27,7 @@ public static class Csv
             HasHeaderRecord = false,
             DetectColumnCountChanges = false,
             IgnoreBlankLines = true,
-            BadDataFound = a => throw new BadInputException($"{path}, row {a.Context.Parser!.Row}: a quote stands where none can; a field with quotes must be quoted, its quotes doubled."),
+            BadDataFound = a => throw new BadInputException($"{path}, row {a.Context.Parser!.Row}: {(IsOpen(text) ? "a quote is opened and never closed" : "a quote stands where none can; a field with quotes must be quoted, its quotes doubled")}."),
         };
         using var reader = new StringReader(text);
         using var parser = new CsvParser(reader, configuration);
@@ -40,9 +40,9 @@ public static class Csv
         }
 
         // A quote that is never closed takes the rest of the file into one field.
-        if (records.Count > 0 && IsOpen(text, records[^1]))
+        if (IsOpen(text))
         {
-            throw new BadInputException($"{path}, row {records.Count}: a quote opened in line {records[^1].Line} is never closed.");
+            throw new BadInputException($"{path}, row {records.Count}: a quote is opened and never closed.");
         }
 
         return records;
@@ -72,9 +72,6 @@ public static class Csv
         return builder.ToString();
     }
 
-    private static bool IsOpen(string text, CsvRecord last)
-    {
-        // Quotes are doubled inside a quoted field and refused outside of one, so an odd number of them means an open one.
-        return text.AsSpan().Count('"') % 2 == 1 && last.Fields.Length > 0;
-    }
+    // Quotes are doubled inside a quoted field and refused outside of one, so an odd number of them means an open one.
+    private static bool IsOpen(string text) => text.AsSpan().Count('"') % 2 == 1;
 }

@@ -54,7 +54,7 @@ public class LengthControlTests : IDisposable
             }
             else
             {
-                Assert.Equal(0, gradient + Math.Sign(beta[k]), 6);
+                Assert.True(Math.Abs(gradient + Math.Sign(beta[k])) <= 1e-9 * (1 + (c * x.Length)));
             }
         }
 
@@ -71,10 +71,12 @@ public class LengthControlTests : IDisposable
     public void Should_find_the_closed_form_of_one_constant_feature()
     {
         // d/db of |b| + C n (log(1 + e^b) - y b) = 0 gives sigmoid(b) = y - sign(b) / (C n).
-        double[] beta = L1LogisticRegression.Fit([.. Enumerable.Repeat(new[] { 1.0 }, 10)], [.. Enumerable.Repeat(0.9, 10)], [.. Enumerable.Repeat(1.0, 10)], 2);
+        double[][] one = [[1.0]];
+        double[] label = [0.9], weight = [1.0];
+        double[] beta = L1LogisticRegression.Fit([.. Enumerable.Repeat(one[0], 10)], [.. Enumerable.Repeat(0.9, 10)], [.. Enumerable.Repeat(1.0, 10)], 2);
         double p = 0.9 - (1 / 20.0);
         Assert.Equal(Math.Log(p / (1 - p)), beta[0], 10);
-        Assert.Equal(0, L1LogisticRegression.Fit([[1.0]], [0.9], [1.0], 0.1)[0]);
+        Assert.Equal(0, L1LogisticRegression.Fit(one, label, weight, 0.1)[0]);
     }
 
     [Fact]
@@ -94,7 +96,7 @@ public class LengthControlTests : IDisposable
         // The judge looks at nothing but length, and the model writes at greater length: without length it is worth a draw.
         var rows = Rows(800, random, _ => null).Select(r => r with { Output2 = r.Output2 + new string('c', 150) })
             .Select(r => r with { Preference = 1 + L1LogisticRegression.Sigmoid((r.Output2!.Length - r.Output1!.Length) / 60.0) }).ToList();
-        Assert.True(WinRate.Of(rows.Select(r => r.Preference)).Percent > 80);
+        Assert.True(WinRate.Of(rows.Select(r => r.Preference)).Percent > 70);
         var controlled = LengthControlledWinRate.Fit(rows);
         Assert.Equal(LengthControlFormula.Minimal, controlled.Formula);
         Assert.InRange(controlled.Percent, 35, 65);
