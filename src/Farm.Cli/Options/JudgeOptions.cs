@@ -90,7 +90,7 @@ internal sealed class JudgeOptions
         RequestsPerMinute = result.GetValue(_requests) is { } requests ? Positive("--requests-per-minute", requests) : null,
         TokensPerMinute = result.GetValue(_tokens) is { } tokens ? Positive("--tokens-per-minute", tokens) : null,
         Timeout = TimeSpan.FromSeconds(Positive("--timeout", result.GetValue(_timeout))),
-        MaxRetries = result.GetValue(_retries) is >= 0 and var retries ? retries : throw new BadInputException($"--max-retries must not be negative, as {retries} is."),
+        MaxRetries = result.GetValue(_retries) is >= 0 and var retries ? retries : throw new BadInputException($"--max-retries must not be negative, as {result.GetValue(_retries)} is."),
         RetryDelay = TimeSpan.FromSeconds(Positive("--retry-delay", result.GetValue(_delay))),
         MaxRetryDelay = TimeSpan.FromSeconds(Positive("--max-retry-delay", result.GetValue(_maxDelay))),
     };
