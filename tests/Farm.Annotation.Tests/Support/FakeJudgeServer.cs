@@ -20,11 +20,11 @@ internal sealed record FakeAnswer(int Status, string Body)
     public bool IsSilent { get; init; }
 
     public static FakeAnswer Error(int status, string message, string code = "") =>
-        new(status, $$"""{"error":{"message":"{{message}}","code":"{{code}}"}}""");
+        new(status, $$$"""{"error":{"message":"{{{message}}}","code":"{{{code}}}"}}""");
 
     /// <summary>A chat completion.</summary>
     public static FakeAnswer Chat(string content, int tokens = 100) =>
-        new(200, $$"""{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":{{System.Text.Json.JsonSerializer.Serialize(content)}}}}],"usage":{"total_tokens":{{tokens.ToString(CultureInfo.InvariantCulture)}}}}""");
+        new(200, $$$"""{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":{{{System.Text.Json.JsonSerializer.Serialize(content)}}}}}],"usage":{"total_tokens":{{{tokens.ToString(CultureInfo.InvariantCulture)}}}}}""");
 }
 
 /// <summary>A small HTTP server on 127.0.0.1 that plays an OpenAI-compatible one.</summary>
