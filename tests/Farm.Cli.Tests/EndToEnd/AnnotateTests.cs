@@ -15,11 +15,11 @@ public sealed class AnnotateTests : IDisposable
     {
         Directory.CreateDirectory(_folder.File("judges/one"));
         File.WriteAllText(_folder.File("judges/one/prompt.txt"), "<|im_start|>user\n{instruction}|{output_1}|{output_2}<|im_end|>");
-        File.WriteAllText(_folder.File("judges/one/configs.yaml"), $$"""
+        File.WriteAllText(_folder.File("judges/one/configs.yaml"), $$$"""
             one:
               prompt_template: "one/prompt.txt"
               fn_completions: "openai_completions"
-              completions_kwargs: {model_name: "{{model}}", max_tokens: 10, temperature: 0}
+              completions_kwargs: {model_name: "{{{model}}}", max_tokens: 10, temperature: 0}
               completion_parser_kwargs: {outputs_to_match: {1: 'first', 2: 'second'}}
             """);
         return _folder.File("judges/one");
