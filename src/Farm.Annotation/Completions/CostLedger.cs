@@ -6,7 +6,7 @@ namespace Farm.Annotation.Completions;
 public sealed class CostLedger(double? maxCost = null)
 {
     private readonly Lock _lock = new();
-    private double _spent, _reserved, _tokens;
+    private double _spent, _reserved, _tokens, _dearest;
     private long _requests;
 
     /// <summary>The limit in US dollars, null for none.</summary>
@@ -48,12 +48,14 @@ public sealed class CostLedger(double? maxCost = null)
         }
     }
 
-    /// <summary>Sets money aside for a request.</summary>
+    /// <summary>Sets money aside for a request: the estimate, or what the dearest request so far cost.</summary>
+    /// <returns>What was set aside.</returns>
     /// <exception cref="CostLimitException">The request could go beyond the limit.</exception>
-    internal void Reserve(double estimate)
+    internal double Reserve(double estimate)
     {
         lock (_lock)
         {
+            estimate = Math.Max(estimate, _dearest);
             if (maxCost is { } limit && _spent + _reserved + estimate > limit)
             {
                 throw new CostLimitException(limit, _spent);
@@ -61,15 +63,17 @@ public sealed class CostLedger(double? maxCost = null)
 
             _reserved += estimate;
             _requests++;
+            return estimate;
         }
     }
 
     /// <summary>Books a request that was reserved.</summary>
-    internal void Book(double estimate, double? price, double? tokens)
+    internal void Book(double reserved, double? price, double? tokens)
     {
         lock (_lock)
         {
-            _reserved -= estimate;
+            _reserved -= reserved;
+            _dearest = Math.Max(_dearest, price ?? 0);
             _spent += price ?? 0;
             _tokens += tokens ?? 0;
         }

@@ -69,6 +69,20 @@ public sealed record JudgeConfig
     /// <summary>The model, null for a decoder without one.</summary>
     public string? ModelName => CompletionsKwargs.TryGetValue("model_name", out object? name) ? Convert.ToString(name, CultureInfo.InvariantCulture) : null;
 
+    /// <summary>The same judge with another model, e.g. one that a local server has.</summary>
+    public JudgeConfig WithModel(string name)
+    {
+        var arguments = new OrderedDictionary<object, object?>(CompletionsKwargs);
+        if (FnCompletions is "openai_completions" or "cache_completions" && ModelName is { } before)
+        {
+            // Whether the prompt is a chat was decided by the name that it was written for.
+            arguments.TryAdd("requires_chatml", Judging.RequestBody.IsChatModel(before));
+        }
+
+        arguments["model_name"] = name;
+        return this with { CompletionsKwargs = arguments };
+    }
+
     /// <summary>A hash of everything that decides what the judge is asked: prompt, decoder and its arguments. How the reply is read is not in it.</summary>
     public string Hash()
     {

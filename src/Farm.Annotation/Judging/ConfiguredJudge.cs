@@ -94,8 +94,7 @@ public sealed class ConfiguredJudge : IPairwiseJudge
             throw new InvalidOperationException("This judge has no client: it reads replies that were kept.");
         }
 
-        double estimate = completion.EstimatedTokens * (_pricePerToken ?? 0);
-        _ledger.Reserve(estimate);
+        double reserved = _ledger.Reserve(completion.EstimatedTokens * (_pricePerToken ?? 0));
         double? price = null, tokens = null;
         try
         {
@@ -113,7 +112,7 @@ public sealed class ConfiguredJudge : IPairwiseJudge
         }
         finally
         {
-            _ledger.Book(estimate, price, tokens);
+            _ledger.Book(reserved, price, tokens);
         }
     }
 

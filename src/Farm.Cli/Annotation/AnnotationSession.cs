@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using Farm.Annotation.Annotating;
 using Farm.Annotation.Completions;
-using Farm.Annotation.Configuration;
 using Farm.Annotation.Data;
 using Farm.Annotation.Journaling;
 using Farm.Annotation.Judging;
@@ -42,10 +41,10 @@ internal sealed class AnnotationSession
         }
 
         var ledger = _options.Ledger(_result);
-        OpenAiCompletionClient? client = null;
+        ICompletionClient? client = null;
         try
         {
-            var pool = Pool(pairs, source, ledger, () => client = new OpenAiCompletionClient(_options.OpenAi(_result)));
+            var pool = Pool(pairs, source, ledger, () => client = _options.Client(_result));
             bool isLocal = pool.All(j => j is FunctionJudge);
             string? journalPath = _options.Journal(_result) ?? (isLocal ? null : _output + ".journal.db");
             using var journal = journalPath is null ? null : AnnotationJournal.Open(journalPath);
@@ -65,7 +64,7 @@ internal sealed class AnnotationSession
         }
         finally
         {
-            client?.Dispose();
+            (client as IDisposable)?.Dispose();
         }
     }
 
@@ -74,7 +73,7 @@ internal sealed class AnnotationSession
         string judge = _options.Judge(_result);
         if (PocketJudges.Find(judge, _options.Seed(_result)) is not { } local)
         {
-            return JudgePool.Create(JudgeFolders.Read(judge), client, _options.HasEndpoint(_result), ledger, _options.LogitBias(_result));
+            return JudgePool.Create(_options.Configs(_result), client, _options.HasEndpoint(_result), ledger, _options.LogitBias(_result));
         }
 
         int stranger = judge == "longest" ? -1 : Array.FindIndex(pairs, p => !PocketJudges.Knows(p.Instruction, p.Input));

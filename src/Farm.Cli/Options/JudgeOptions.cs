@@ -1,7 +1,9 @@
 using System.CommandLine;
 using Farm.Annotation.Annotating;
 using Farm.Annotation.Completions;
+using Farm.Annotation.Configuration;
 using Farm.Annotation.Journaling;
+using Farm.Cli.Annotation;
 using Farm.Core;
 
 namespace Farm.Cli.Options;
@@ -15,6 +17,9 @@ internal sealed class JudgeOptions
     };
 
     private readonly Option<string?> _baseUrl = new("--base-url") { Description = "An OpenAI-compatible server (default: OPENAI_API_BASE, or OpenAI itself).", HelpName = "URL" };
+    private readonly Option<string?> _model = new("--model") { Description = "The model to ask, over the configuration's.", HelpName = "NAME" };
+    private readonly Option<string?> _judgeModel = new("--judge-model") { Description = "A model folder: Farm's own engine answers instead of a server.", HelpName = "DIR" };
+    private readonly EngineOptions _engine = new();
     private readonly Option<string?> _journal = new("--journal") { Description = "Keeps requests and replies (default: OUTPUT.journal.db).", HelpName = "FILE" };
     private readonly Option<int> _seed = new("--seed") { Description = "Seed of the choice of annotators, the order of outputs and label noise.", HelpName = "S" };
     private readonly Option<double?> _flip = new("--p-label-flip") { Description = "Probability that a label is turned round.", HelpName = "P" };
@@ -53,12 +58,26 @@ internal sealed class JudgeOptions
         AddJudgeTo(command);
         foreach (var option in new Option[]
         {
-            _journal, _flip, _noise, _concurrency, _maxCost, _resume, _retryFailed, _skipAnnotated, _reannotate, _baseUrl, _requests, _tokens, _timeout, _retries, _delay, _maxDelay, _tiktoken, _noBias,
+            _model, _judgeModel, _journal, _flip, _noise, _concurrency, _maxCost, _resume, _retryFailed, _skipAnnotated, _reannotate, _baseUrl, _requests, _tokens, _timeout, _retries, _delay, _maxDelay, _tiktoken, _noBias,
         })
         {
             command.Options.Add(option);
         }
+
+        _engine.AddTo(command);
     }
+
+    /// <summary>The configurations with the model that the flags name.</summary>
+    public IReadOnlyList<JudgeConfig> Configs(ParseResult result)
+    {
+        var configs = JudgeFolders.Read(Judge(result));
+        return (result.GetValue(_judgeModel) ?? result.GetValue(_model)) is { } name ? [.. configs.Select(c => c.WithModel(name))] : configs;
+    }
+
+    /// <summary>Who makes completions: a server, or Farm's engine.</summary>
+    public ICompletionClient Client(ParseResult result) => result.GetValue(_judgeModel) is { } folder
+        ? new EngineCompletionClient(folder, _engine.Read(result), Seed(result))
+        : new OpenAiCompletionClient(OpenAi(result));
 
     /// <summary>Is an unfinished run to be gone on with?</summary>
     public bool Resume(ParseResult result) => result.GetValue(_resume);
@@ -67,15 +86,15 @@ internal sealed class JudgeOptions
     public string? Journal(ParseResult result) => result.GetValue(_journal);
 
     /// <summary>Did the user say which server to ask?</summary>
-    public bool HasEndpoint(ParseResult result) => result.GetValue(_baseUrl) is not null || Environment.GetEnvironmentVariable("OPENAI_API_BASE") is not null || Environment.GetEnvironmentVariable("OPENAI_BASE_URL") is not null;
+    public bool HasEndpoint(ParseResult result) => result.GetValue(_judgeModel) is not null || result.GetValue(_baseUrl) is not null || Environment.GetEnvironmentVariable("OPENAI_API_BASE") is not null || Environment.GetEnvironmentVariable("OPENAI_BASE_URL") is not null;
 
     /// <summary>What the run may cost.</summary>
     public CostLedger Ledger(ParseResult result) => new(result.GetValue(_maxCost) is { } limit ? Positive("--max-cost", limit) : null);
 
     /// <summary>The vocabulary's bias for a judge; null where there is no vocabulary, empty where no bias is wanted.</summary>
-    public Func<Farm.Annotation.Configuration.JudgeConfig, IReadOnlyDictionary<string, int>>? LogitBias(ParseResult result)
+    public Func<JudgeConfig, IReadOnlyDictionary<string, int>>? LogitBias(ParseResult result)
     {
-        if (result.GetValue(_noBias))
+        if (result.GetValue(_noBias) || result.GetValue(_judgeModel) is not null)
         {
             return _ => new Dictionary<string, int>();
         }
@@ -84,13 +103,13 @@ internal sealed class JudgeOptions
     }
 
     /// <summary>How the server is asked.</summary>
-    public OpenAiOptions OpenAi(ParseResult result) => OpenAiOptions.FromEnvironment(result.GetValue(_baseUrl)) with
+    private OpenAiOptions OpenAi(ParseResult result) => OpenAiOptions.FromEnvironment(result.GetValue(_baseUrl)) with
     {
         MaxConcurrency = MaxConcurrency(result),
         RequestsPerMinute = result.GetValue(_requests) is { } requests ? Positive("--requests-per-minute", requests) : null,
         TokensPerMinute = result.GetValue(_tokens) is { } tokens ? Positive("--tokens-per-minute", tokens) : null,
         Timeout = TimeSpan.FromSeconds(Positive("--timeout", result.GetValue(_timeout))),
-        MaxRetries = result.GetValue(_retries) is >= 0 and var retries ? retries : throw new BadInputException($"--max-retries must not be negative, as {retries} is."),
+        MaxRetries = result.GetValue(_retries) is >= 0 and var retries ? retries : throw new BadInputException($"--max-retries must not be negative, as {result.GetValue(_retries)} is."),
         RetryDelay = TimeSpan.FromSeconds(Positive("--retry-delay", result.GetValue(_delay))),
         MaxRetryDelay = TimeSpan.FromSeconds(Positive("--max-retry-delay", result.GetValue(_maxDelay))),
     };

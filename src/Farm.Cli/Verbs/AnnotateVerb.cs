@@ -30,11 +30,15 @@ internal static class AnnotateVerb
         var input = new Option<string>("--input") { Description = "Rows with instruction, input, output_1 and output_2: JSON, JSON Lines or CSV.", HelpName = "FILE", Required = true };
         var command = new Command("pairs", "Annotates pairs of outputs.");
         command.Options.Add(input);
-        return Finish(command, cancellation, result =>
-        {
-            string file = result.GetRequiredValue(input);
-            return ([.. PairRow.Read(file).Select(p => p.Fields)], file);
-        });
+        return Finish(
+            command,
+            new JudgeOptions(),
+            result =>
+            {
+                string file = result.GetRequiredValue(input);
+                return ([.. PairRow.Read(file).Select(p => p.Fields)], file);
+            },
+            cancellation);
     }
 
     private static Command SamplePairs(CancellationToken cancellation)
@@ -45,11 +49,15 @@ internal static class AnnotateVerb
         command.Options.Add(input);
         command.Options.Add(all);
         var judge = new JudgeOptions();
-        return Finish(command, cancellation, judge, result =>
-        {
-            string file = result.GetRequiredValue(input);
-            return (Samples.Pair(RowFile.Read(file), file, judge.Seed(result), !result.GetValue(all)), file);
-        });
+        return Finish(
+            command,
+            judge,
+            result =>
+            {
+                string file = result.GetRequiredValue(input);
+                return (Samples.Pair(RowFile.Read(file), file, judge.Seed(result), !result.GetValue(all)), file);
+            },
+            cancellation);
     }
 
     private static Command Models(CancellationToken cancellation)
@@ -63,17 +71,18 @@ internal static class AnnotateVerb
         command.Options.Add(outputs);
         command.Options.Add(ordered);
         command.Options.Add(unmatched);
-        return Finish(command, cancellation, result =>
-        {
-            string first = result.GetRequiredValue(reference), second = result.GetRequiredValue(outputs);
-            return (HeadToHead.Join(RowFile.Read(first), first, RowFile.Read(second), second, result.GetValue(ordered), result.GetValue(unmatched)), second);
-        });
+        return Finish(
+            command,
+            new JudgeOptions(),
+            result =>
+            {
+                string first = result.GetRequiredValue(reference), second = result.GetRequiredValue(outputs);
+                return (HeadToHead.Join(RowFile.Read(first), first, RowFile.Read(second), second, result.GetValue(ordered), result.GetValue(unmatched)), second);
+            },
+            cancellation);
     }
 
-    private static Command Finish(Command command, CancellationToken cancellation, Func<ParseResult, (IReadOnlyList<JsonRow> Rows, string Source)> read) =>
-        Finish(command, cancellation, new JudgeOptions(), read);
-
-    private static Command Finish(Command command, CancellationToken cancellation, JudgeOptions judge, Func<ParseResult, (IReadOnlyList<JsonRow> Rows, string Source)> read)
+    private static Command Finish(Command command, JudgeOptions judge, Func<ParseResult, (IReadOnlyList<JsonRow> Rows, string Source)> read, CancellationToken cancellation)
     {
         var output = new Option<string>("--output") { Description = "File for the annotations, in alpaca_eval's layout.", HelpName = "OUT.json", Required = true };
         var json = new Option<bool>("--json") { Description = "Prints what was done as JSON." };
