@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Farm.Annotation.Baselines;
+using Farm.Annotation.Completions;
 using Farm.Annotation.Replies;
 using Farm.Core;
 
@@ -50,7 +51,7 @@ public class TextGenerationClientTests
         }
     }
 
-    private static async Task<Completions.CompletionReply> Ask(Server server, Decoding? decoding = null, int retries = 5)
+    private static async Task<CompletionReply> Ask(Server server, Decoding? decoding = null, int retries = 5)
     {
         using var client = new TextGenerationClient(server.Address, "secret", TimeSpan.FromSeconds(30), retries, TimeSpan.FromMilliseconds(1));
         return await new Respondent(client, "m").AskAsync(Prompt.Plain("héllo"), decoding ?? new Decoding(), CancellationToken.None);
