@@ -63,6 +63,8 @@ public static class Program
             BestOfNVerb.Create(cancellation), DecodeVerb.Create(cancellation), ScoreVerb.Create(cancellation), RerankVerb.Create(cancellation),
             SftVerb.Create(cancellation), RewardVerb.Create(cancellation), RecoverVerb.Create(), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(),
             PocketVerb.Create(args => Invoke(args, cancellation), cancellation),
+            AnnotateVerb.Create(cancellation), EvaluateVerb.Create(cancellation), LeaderboardVerb.Create(), AnalyzeVerb.Create(), ConsistencyVerb.Create(), WinrateVerb.Create(), UltraFeedbackVerb.Create(cancellation), SparseFeedbackVerbs.Conversions(),
+            OaiBaselineVerb.Create(cancellation), CompareModelsVerb.Create(cancellation),
         })
         {
             root.Subcommands.Add(verb);

@@ -42,8 +42,10 @@ internal static class TrainingData
                 throw new BadInputException($"{place}: must have 4 fields (instruction, input, output, score), not {fields.Length}.");
             }
 
+            // The file's tool writes nan where there is no input.
+            string input = fields[1] == "nan" ? string.Empty : fields[1];
             rows.Add(double.TryParse(fields[3], NumberStyles.Float, CultureInfo.InvariantCulture, out double score)
-                ? new RatingRow(place, fields[0], fields[1], fields[2], score)
+                ? new RatingRow(place, fields[0], input, fields[2], score)
                 : throw new BadInputException($"{place}, field 'score': must be a number, not '{fields[3]}'."));
         }
 

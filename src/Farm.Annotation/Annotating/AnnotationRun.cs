@@ -1,0 +1,267 @@
+using System.Globalization;
+using System.Threading.Channels;
+using Farm.Annotation.Data;
+using Farm.Annotation.Journaling;
+using Farm.Annotation.Judging;
+using Farm.Annotation.Parsing;
+using Farm.Annotation.Python;
+
+namespace Farm.Annotation.Annotating;
+
+/// <summary>One run over some rows: decides what must be asked, asks, and gives results away as they come.</summary>
+internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, AnnotatorOptions options, ChannelWriter<AnnotatedPair> results, CancellationToken stop)
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<PairKey, Slot> _slots = [];
+    private Exception? _fatal;
+
+    /// <summary>Runs; the channel is completed at its end, with the error if there was one.</summary>
+    public async Task ExecuteAsync(IEnumerable<PairRow> rows)
+    {
+        // In-flight requests may have been paid: after a stop they get some time to come home.
+        using var abort = new CancellationTokenSource();
+        using var registration = stop.Register(() => abort.CancelAfter(options.Grace));
+        try
+        {
+            await Parallel.ForEachAsync(Plan(rows), new ParallelOptions { MaxDegreeOfParallelism = options.MaxConcurrency }, async (work, _) =>
+            {
+                try
+                {
+                    await AskAsync(work, abort.Token).ConfigureAwait(false);
+                }
+                catch (Exception e)
+                {
+                    // The first error ends the run; what is in flight goes on to its end.
+                    Interlocked.CompareExchange(ref _fatal, e, null);
+                }
+            }).ConfigureAwait(false);
+            results.Complete(_fatal ?? (stop.IsCancellationRequested ? new OperationCanceledException(stop) : null));
+        }
+        catch (Exception e)
+        {
+            results.Complete(e);
+        }
+    }
+
+    /// <summary>Goes through the rows and gives out what must be asked; what needs no asking goes to the results at once.</summary>
+    private IEnumerable<Work> Plan(IEnumerable<PairRow> rows)
+    {
+        int index = 0;
+        foreach (var chunk in rows.Chunk(options.ChunkSize))
+        {
+            var waiting = new List<Asked>[pool.Count];
+            foreach (var row in chunk)
+            {
+                if (stop.IsCancellationRequested || Volatile.Read(ref _fatal) is not null)
+                {
+                    yield break;
+                }
+
+                int judge = pool.Count == 1 ? 0 : OutputSwap.Annotator(row, options.Seed, pool.Count);
+                if (Decide(index++, row, pool[judge]) is not { } asked)
+                {
+                    continue;
+                }
+
+                if (pool[judge].BatchSize == 1)
+                {
+                    yield return new Work(pool[judge], [asked]);
+                }
+                else
+                {
+                    (waiting[judge] ??= []).Add(asked);
+                }
+            }
+
+            for (int judge = 0; judge < pool.Count; judge++)
+            {
+                foreach (var batch in waiting[judge] is { } list ? Batches(pool[judge], list) : [])
+                {
+                    yield return new Work(pool[judge], batch);
+                }
+            }
+        }
+    }
+
+    /// <summary>Fills the rows of a chunk up to whole batches and shuffles them, as alpaca_eval does.</summary>
+    private IEnumerable<Asked?[]> Batches(IPairwiseJudge judge, List<Asked> list)
+    {
+        int padded = (list.Count + judge.BatchSize - 1) / judge.BatchSize * judge.BatchSize;
+        int[] order = judge.IsShuffle ? NumpyRandom.Permutation((uint)(options.Seed ?? 0), padded) : [.. Enumerable.Range(0, padded)];
+        return order.Select(i => i < list.Count ? list[i] : null).Chunk(judge.BatchSize);
+    }
+
+    /// <summary>What must be asked for a row; null where nothing must.</summary>
+    private Asked? Decide(int index, PairRow row, IPairwiseJudge judge)
+    {
+        if (options.SkipAnnotated && row.Preference is { } known)
+        {
+            Emit(new AnnotatedPair(index, row, row.Fields.Text("annotator"), known, PreferenceOrigin.Imported));
+            return null;
+        }
+
+        if (row.Output1 == row.Output2)
+        {
+            Emit(new AnnotatedPair(index, row, judge.Name, 1.5, PreferenceOrigin.IdenticalOutputs).By(judge));
+            return null;
+        }
+
+        if (options.LabelFlip is { } flip and > 0 && OutputSwap.Noise(row, options.Seed, flip) is { } label)
+        {
+            Emit(new AnnotatedPair(index, row, judge.Name, options.LabelNoise == LabelNoiseMode.Return ? label : null, PreferenceOrigin.Noise).By(judge));
+            return null;
+        }
+
+        var key = PairKey.Of(row.Instruction, row.Input, row.Output1, row.Output2, judge.Name, judge.Identity, options.Seed);
+        bool switched = OutputSwap.IsSwitched(judge, row, options.Seed);
+        var asked = new Asked(index, row, key, switched);
+        lock (_lock)
+        {
+            if (_slots.TryGetValue(key, out var slot))
+            {
+                if (slot.Result is { } result)
+                {
+                    Emit(result with { Index = index, Row = row });
+                }
+                else
+                {
+                    (slot.Waiting ??= []).Add(asked);
+                }
+
+                return null;
+            }
+        }
+
+        if (options.AvoidReannotations && options.Journal?.Find(key) is { } kept && !(options.RetryFailed && IsFailure(kept, judge)))
+        {
+            Emit(FromJournal(asked, judge, kept));
+            return null;
+        }
+
+        lock (_lock)
+        {
+            _slots.Add(key, new Slot());
+        }
+
+        return asked;
+    }
+
+    private async Task AskAsync(Work work, CancellationToken cancellationToken)
+    {
+        var judge = work.Judge;
+        var request = judge.Prepare([.. work.Pairs.Select(p => p is null ? ShownPair.Padding : p.Shown)]);
+        long call = options.Journal?.NextCall() ?? 0;
+        if (options.Journal is { } journal)
+        {
+            await journal.AppendRequestAsync(call, judge.Name, judge.Identity, request.Body, [.. work.Pairs.Select((p, i) => p is null ? Padding(judge, i) : Kept(judge, p, i))]).ConfigureAwait(false);
+        }
+
+        long start = options.Clock.GetTimestamp();
+        var reply = await judge.AskAsync(request, cancellationToken).ConfigureAwait(false);
+        double seconds = options.Clock.GetElapsedTime(start).TotalSeconds;
+        var verdicts = reply.Raw is { } raw ? judge.Read(raw, work.Pairs.Count) : [.. work.Pairs.Select(_ => new Verdict(null, reply.Failure))];
+        string date = options.Clock.GetLocalNow().ToString("yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture);
+        double?[] preferences = [.. work.Pairs.Select((p, i) => p is null ? null : AnnotatedPair.Unswitch(verdicts[i].Preference, p.IsSwitched))];
+        if (options.Journal is not null)
+        {
+            await options.Journal.AppendReplyAsync(call, reply, seconds, date, preferences).ConfigureAwait(false);
+        }
+
+        for (int i = 0; i < work.Pairs.Count; i++)
+        {
+            if (work.Pairs[i] is { } asked)
+            {
+                Finish(asked, new AnnotatedPair(asked.Index, asked.Row, judge.Name, preferences[i], PreferenceOrigin.Model)
+                {
+                    Failure = preferences[i] is null ? verdicts[i].Failure ?? reply.Failure : null,
+                    IsSwitched = asked.IsSwitched,
+                    Raw = reply.Raw,
+                    Price = reply.Price / work.Pairs.Count,
+                    Seconds = seconds / work.Pairs.Count,
+                    Date = date,
+                    Columns = reply.Raw is { } r ? judge.Columns(r, preferences[i]) : [],
+                }.By(judge));
+            }
+        }
+    }
+
+    private void Finish(Asked asked, AnnotatedPair result)
+    {
+        List<Asked>? waiting;
+        lock (_lock)
+        {
+            var slot = _slots[asked.Key];
+            waiting = slot.Waiting;
+            slot.Waiting = null;
+            if (options.Journal is { } && options.AvoidReannotations && !options.RetryFailed)
+            {
+                // Later duplicates are found in the journal; nothing of the reply stays in memory.
+                _slots.Remove(asked.Key);
+            }
+            else
+            {
+                slot.Result = result;
+            }
+        }
+
+        Emit(result);
+        waiting?.ForEach(w => Emit(result with { Index = w.Index, Row = w.Row }));
+    }
+
+    private static bool IsFailure(KeptReply kept, IPairwiseJudge judge) => Verdict(kept, judge).Preference is null;
+
+    private static Verdict Verdict(KeptReply kept, IPairwiseJudge judge)
+    {
+        if (kept.IsImported && kept.Preference is { } imported)
+        {
+            return new Verdict(AnnotatedPair.Unswitch(imported, kept.IsSwitched));
+        }
+
+        return kept.Raw is { } raw ? judge.Read(raw, kept.Pairs)[kept.Position] : new Verdict(null, kept.Failure ?? new JudgeFailure(FailureReason.Imported, "no preference is kept"));
+    }
+
+    private static AnnotatedPair FromJournal(Asked asked, IPairwiseJudge judge, KeptReply kept)
+    {
+        // Replies are read anew: another parser may be set up today. The order is the one that was shown then.
+        var verdict = Verdict(kept, judge);
+        double? preference = AnnotatedPair.Unswitch(verdict.Preference, kept.IsSwitched);
+        return new AnnotatedPair(asked.Index, asked.Row, judge.Name, preference, PreferenceOrigin.Model)
+        {
+            Failure = verdict.Failure,
+            IsSwitched = kept.IsSwitched,
+            Raw = kept.Raw,
+            Price = kept.Price / kept.Pairs,
+            Seconds = kept.Seconds / kept.Pairs,
+            Date = kept.Date,
+            FromJournal = true,
+            Columns = kept.Raw is { } raw ? judge.Columns(raw, preference) : [],
+        }.By(judge);
+    }
+
+    private KeptPair Kept(IPairwiseJudge judge, Asked p, int position) =>
+        new(p.Key, position, p.IsSwitched, options.Seed, judge.Name, p.Row.Instruction, p.Row.Input, p.Row.Output1, p.Row.Output2);
+
+    private KeptPair Padding(IPairwiseJudge judge, int position) =>
+        new(null, position, false, options.Seed, judge.Name, ShownPair.Padding.Instruction, null, ShownPair.Padding.Output1, ShownPair.Padding.Output2);
+
+    private void Emit(AnnotatedPair result) => results.TryWrite(result);
+
+    /// <summary>Pairs for one request; null is the dummy.</summary>
+    private sealed record Work(IPairwiseJudge Judge, IReadOnlyList<Asked?> Pairs);
+
+    /// <summary>A row that must be asked.</summary>
+    private sealed record Asked(int Index, PairRow Row, PairKey Key, bool IsSwitched)
+    {
+        public ShownPair Shown => IsSwitched
+            ? new ShownPair(Row.MergedInstruction, Row.Output2, Row.Output1, Row)
+            : new ShownPair(Row.MergedInstruction, Row.Output1, Row.Output2, Row);
+    }
+
+    /// <summary>A pair that is asked or was, and the other rows that wait for the same.</summary>
+    private sealed class Slot
+    {
+        public AnnotatedPair? Result { get; set; }
+
+        public List<Asked>? Waiting { get; set; }
+    }
+}

@@ -1,0 +1,48 @@
+using Farm.Annotation.Completions;
+using Farm.Annotation.Configuration;
+using Farm.Core;
+
+namespace Farm.Annotation.Judging;
+
+/// <summary>Makes judges of configurations.</summary>
+public static class JudgePool
+{
+    /// <summary>Judges with the clients that their decoders name.</summary>
+    /// <param name="configs">The configurations.</param>
+    /// <param name="remote">Makes the client of a server, once, when the first judge needs it.</param>
+    /// <param name="hasEndpoint">True where the user said which server to ask: then any decoder's judge is sent there.</param>
+    /// <param name="ledger">Where the cost is booked.</param>
+    /// <param name="logitBias">The bias of a judge's tokens; null where no vocabulary is at hand.</param>
+    /// <exception cref="BadInputException">A decoder cannot be had.</exception>
+    public static IReadOnlyList<ConfiguredJudge> Create(
+        IReadOnlyList<JudgeConfig> configs, Func<ICompletionClient> remote, bool hasEndpoint, CostLedger? ledger = null, Func<JudgeConfig, IReadOnlyDictionary<string, int>>? logitBias = null)
+    {
+        ArgumentNullException.ThrowIfNull(configs);
+        ArgumentNullException.ThrowIfNull(remote);
+        ICompletionClient? shared = null;
+        return [.. configs.Select(c => new ConfiguredJudge(c, Client(c, hasEndpoint, () => shared ??= remote()), ledger, Bias(c, logitBias)))];
+    }
+
+    /// <summary>Judges that only read replies that were kept.</summary>
+    public static IReadOnlyList<ConfiguredJudge> Readers(IReadOnlyList<JudgeConfig> configs) => [.. configs.Select(c => new ConfiguredJudge(c, null))];
+
+    private static ICompletionClient Client(JudgeConfig config, bool hasEndpoint, Func<ICompletionClient> remote)
+    {
+        var arguments = new KeyReader($"annotator '{config.Name}', completions_kwargs", config.CompletionsKwargs);
+        return config.FnCompletions switch
+        {
+            "test_completions" => new FixedCompletionClient(arguments.OptionalText("value") ?? "Output (a)"),
+            "openai_completions" or "cache_completions" => remote(),
+            _ when hasEndpoint => remote(),
+            _ => throw new BadInputException(
+                $"Annotator '{config.Name}' uses {config.FnCompletions}: give an OpenAI-compatible server that has the model '{config.ModelName}' by --base-url or OPENAI_API_BASE."),
+        };
+    }
+
+    private static IReadOnlyDictionary<string, int>? Bias(JudgeConfig config, Func<JudgeConfig, IReadOnlyDictionary<string, int>>? logitBias)
+    {
+        bool wants = config.CompletionsKwargs.GetValueOrDefault("tokens_to_favor") is not null || config.CompletionsKwargs.GetValueOrDefault("tokens_to_avoid") is not null;
+        return !wants ? null : logitBias?.Invoke(config) ?? throw new BadInputException(
+            $"Annotator '{config.Name}' favours or avoids words, which takes the vocabulary of '{config.ModelName}': give its .tiktoken file by --tiktoken, or send the requests without the bias by --no-logit-bias.");
+    }
+}
