@@ -159,7 +159,7 @@ public sealed class JournalTests : IDisposable
         string exported = _folder.Write("out.json", """[{"instruction":"mine","output_1":"a","output_2":"b","annotator":"judge","preference":1.5},{"instruction":"old","output_1":"4","output_2":"5","annotator":"judge","preference":2}]""");
         Assert.Equal(4, AlpacaEvalCache.Export(journal, exported, null, 0));
         var back = AnnotationRows.Read(exported).ToDictionary(j => j.Instruction);
-        Assert.Equal([1.5, 2, 1], new[] { "mine", "2+3", "old" }.Select(i => back[i].Preference!.Value));
+        Assert.Equal((1.5, 2.0, 1.0), (back["mine"].Preference, back["2+3"].Preference, back["old"].Preference));
         Assert.Equal("first", back["2+3"].RawCompletion!.Value.GetString());
         Assert.Equal(0, AlpacaEvalCache.Export(journal, _folder.File("seed1.json"), null, 1));
     }
