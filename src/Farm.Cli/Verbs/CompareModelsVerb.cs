@@ -4,7 +4,6 @@ using Farm.Annotation.Completions;
 using Farm.Annotation.Data;
 using Farm.Annotation.Metrics;
 using Farm.Annotation.Replies;
-using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Core;
 
