@@ -9,8 +9,9 @@ using Farm.Training.Checkpoints;
 namespace Farm.Cli.Verbs;
 
 /// <summary>
-/// <c>farm pocket train</c>: the models that Farm carries, from random weights: supervised fine-tuning, samples of the policy, preferences of
-/// the simulated judges, reward modeling. Every stage is a command of Farm that is printed before it runs.
+/// <c>farm pocket train</c>: the models that Farm carries, from random weights: supervised fine-tuning, samples of the policy, preferences
+/// over them, reward modeling. Every stage is a command of Farm that is printed before it runs. The preferences are the gold judge's: a model of this
+/// size that learns from the pool's noisy ones ranks too badly to be of use (<c>--judge pool</c> shows it).
 /// </summary>
 internal static class PocketTrainVerb
 {
@@ -59,7 +60,7 @@ internal static class PocketTrainVerb
         yield return ("base", ["pocket", "base", "--output", At("base")]);
         yield return ("policy",
         [
-            "sft", "--model", At("base"), "--train", "pocket:sft", "--eval", "pocket:val", "--output", At("policy"), "--learning-rate", "4e-3", "--num-train-epochs", "8",
+            "sft", "--model", At("base"), "--train", "pocket:sft", "--eval", "pocket:val", "--output", At("policy"), "--learning-rate", "4e-3", "--num-train-epochs", "9",
             "--per-device-train-batch-size", "32", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", "--threads", threads,
         ]);
         yield return ("samples",
@@ -67,11 +68,11 @@ internal static class PocketTrainVerb
             "decode", "--model", At("policy"), "--input", At(Path.Combine("data", "alpaca_instructions", "preference.json")), "--output", At("samples.json"),
             "--num-return-sequences", "4", "--max-new-tokens", "64", "--restart", "--threads", threads,
         ]);
-        yield return ("preferences", ["pocket", "prefer", "--input", At("samples.json"), "--output", At("preferences.json"), "--pairs-per-row", "2"]);
+        yield return ("preferences", ["pocket", "prefer", "--input", At("samples.json"), "--output", At("preferences.json"), "--judge", "gold", "--pairs-per-row", "4"]);
         yield return ("reward",
         [
-            "reward", "--model", At("policy"), "--train", At("preferences.json"), "--output", At("reward"), "--learning-rate", "1e-3", "--num-train-epochs", "2",
-            "--per-device-train-batch-size", "32", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", "--threads", threads,
+            "reward", "--model", At("policy"), "--train", At("preferences.json"), "--output", At("reward"), "--learning-rate", "1e-3", "--num-train-epochs", "3",
+            "--per-device-train-batch-size", "64", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", "--threads", threads,
         ]);
         yield return ("evaluation", ["pocket", "evaluate", "--policy", At("policy"), "--reward", At("reward"), "--threads", threads]);
     }
