@@ -21,12 +21,15 @@ internal readonly record struct LayerActivations(Tensor Qkv, Tensor Attention, T
 /// </summary>
 public sealed class TrainingWorkspace : IDisposable
 {
+    /// <summary>Vectors of a token loss: what goes in beside labels and scales, and what comes out beside losses.</summary>
+    private const int Vectors = 6;
+
     private readonly Arena _arena;
     private readonly LayerActivations[] _layers;
     private readonly Tensor[] _inputs;
     private readonly Tensor _ids, _positions, _starts, _rowIndices, _labels, _scales, _losses;
     private readonly Tensor _adapterActivation, _dropped;
-    private readonly Tensor[] _adapterGradients;
+    private readonly Tensor[] _adapterGradients, _vectors;
     private readonly LoraOptions? _lora;
     private readonly ulong _seed;
     private float[] _host = [];
@@ -50,9 +53,9 @@ public sealed class TrainingWorkspace : IDisposable
             return plan.Count - 1;
         }
 
-        for (int i = 0; i < 7; i++)
+        for (int i = 0; i < 7 + Vectors; i++)
         {
-            Plan(i is 5 or 6 ? DType.F32 : DType.I32, 1, maxRows + 1);
+            Plan(i >= 5 ? DType.F32 : DType.I32, 1, maxRows + 1);
         }
 
         int inputs = plan.Count;
@@ -98,6 +101,7 @@ public sealed class TrainingWorkspace : IDisposable
         _arena = new Arena(backend, Bytes);
         Tensor[] all = [.. plan.Select(p => _arena.Take(p.Type, p.Rows, p.Columns))];
         (_ids, _positions, _starts, _rowIndices, _labels, _scales, _losses) = (all[0], all[1], all[2], all[3], all[4], all[5], all[6]);
+        _vectors = all[7..inputs];
         _inputs = all[inputs..layers];
         _layers = [.. Enumerable.Range(0, kept).Select(i => layers + (5 * i)).Select(at => new LayerActivations(all[at], all[at + 1], all[at + 2], all[at + 3], all[at + 4]))];
         (Normed, AttentionGradient, HiddenGradient, Mlp) = (all[shared], all[shared + 1], all[shared + 2], all[shared + 3]);
@@ -163,8 +167,12 @@ public sealed class TrainingWorkspace : IDisposable
 
     internal LayerActivations Layer(int layer) => _layers[Recompute ? 0 : layer].Slice(Rows);
 
-    internal void Begin(PackedBatch batch, bool training)
+    /// <summary>False while a pass leaves the adapters out.</summary>
+    internal bool UsesAdapters { get; private set; }
+
+    internal void Begin(PackedBatch batch, bool training, bool adapters)
     {
+        UsesAdapters = adapters;
         Rows = batch.Rows;
         _key = batch.Key;
         _training = training;
@@ -180,6 +188,10 @@ public sealed class TrainingWorkspace : IDisposable
     internal Tensor UploadScales(ReadOnlySpan<float> scales) => Upload(scales, _scales);
 
     internal Tensor Losses(int count) => _losses.SliceColumns(0, count);
+
+    internal Tensor Vector(int index, int count) => _vectors[index].SliceColumns(0, count);
+
+    internal Tensor UploadVector(int index, ReadOnlySpan<float> values) => Upload(values, _vectors[index]);
 
     internal Tensor AdapterActivation(int rows) => _adapterActivation.SliceRows(0, rows);
 
