@@ -59,7 +59,8 @@ public static class Program
         foreach (var verb in new[]
         {
             BestOfNVerb.Create(cancellation), DecodeVerb.Create(cancellation), ScoreVerb.Create(cancellation), RerankVerb.Create(cancellation),
-            SftVerb.Create(cancellation), RewardVerb.Create(cancellation), RecoverVerb.Create(), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(), PocketVerb.Create(),
+            SftVerb.Create(cancellation), RewardVerb.Create(cancellation), PpoVerb.Create(cancellation), DpoVerb.Create(cancellation), ExpertIterationVerb.Create(cancellation),
+            QuarkVerb.Create(cancellation), FeedMeVerb.Create(cancellation), RewardConditionVerb.Create(cancellation), SimulateVerb.Create(cancellation), RecoverVerb.Create(), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(), PocketVerb.Create(),
         })
         {
             root.Subcommands.Add(verb);

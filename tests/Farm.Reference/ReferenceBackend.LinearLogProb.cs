@@ -30,7 +30,8 @@ public sealed partial class ReferenceBackend
         double clip = settings.Clip, scale = settings.Scale;
         ThroughVocabulary(Operation, hidden, weight, ids, settings.Temperature, logProbs, entropies, hiddenGradient, weightGradient, (t, logProb) =>
         {
-            (loss[t], flag[t], double slope) = PolicyTerm(logProb, old[t], advantage[t], clip);
+            // The ratio is that of the log-probabilities as they are stored.
+            (loss[t], flag[t], double slope) = PolicyTerm((float)logProb, old[t], advantage[t], clip);
             return scale * slope;
         });
         TensorIO.WriteRow(losses, 0, loss);

@@ -72,6 +72,27 @@ public sealed partial class TrainableLlama
         Unselect(workspace, indices, selected, normedGradient);
     }
 
+    /// <summary>The preference loss of pairs whose log-probabilities are known; nothing is sent back.</summary>
+    /// <param name="workspace">Of this model.</param>
+    /// <param name="chosen">Summed log-probabilities of the preferred responses.</param>
+    /// <param name="rejected">Of the others.</param>
+    /// <param name="referenceChosen">Under the reference.</param>
+    /// <param name="referenceRejected">Under the reference.</param>
+    /// <param name="settings">Shape and numbers.</param>
+    /// <param name="losses">Receives the losses.</param>
+    /// <param name="gradients">Receives d(objective)/d(chosen); those of the rejected are their negatives.</param>
+    public void DpoLoss(
+        TrainingWorkspace workspace, ReadOnlySpan<float> chosen, ReadOnlySpan<float> rejected, ReadOnlySpan<float> referenceChosen, ReadOnlySpan<float> referenceRejected, in DpoSettings settings,
+        Span<float> losses, Span<float> gradients)
+    {
+        ArgumentNullException.ThrowIfNull(workspace);
+        Tensor device = workspace.Losses(chosen.Length), slopes = workspace.Vector(4, chosen.Length);
+        Reinforcement.DpoLoss(
+            workspace.UploadVector(0, chosen), workspace.UploadVector(1, rejected), workspace.UploadVector(2, referenceChosen), workspace.UploadVector(3, referenceRejected), settings, device, slopes);
+        Backend.Download(device, losses);
+        Backend.Download(slopes, gradients);
+    }
+
     /// <summary>
     /// Quark's loss on tokens against a reference model's logits at the same rows, a block of rows at a time so that the logits never exist whole; the gradient goes back through the head.
     /// </summary>
@@ -79,12 +100,13 @@ public sealed partial class TrainableLlama
     /// <param name="reference">The reference, whose workspace is after a forward of the same rows.</param>
     /// <param name="referenceWorkspace">Its workspace.</param>
     /// <param name="rows">Rows of the batch, each at most once; not empty.</param>
+    /// <param name="referenceRows">The same tokens' rows in the reference's batch.</param>
     /// <param name="ids">The token that follows each.</param>
     /// <param name="settings">Numbers of the loss.</param>
     /// <param name="scratch">Two logit blocks, F32 [B, V] each.</param>
     /// <param name="results">Receives what each token did.</param>
     public void QuarkLoss(
-        TrainingWorkspace workspace, TrainableLlama reference, TrainingWorkspace referenceWorkspace, ReadOnlySpan<int> rows, ReadOnlySpan<int> ids, in QuarkSettings settings, (Tensor Own, Tensor Reference) scratch,
+        TrainingWorkspace workspace, TrainableLlama reference, TrainingWorkspace referenceWorkspace, ReadOnlySpan<int> rows, ReadOnlySpan<int> referenceRows, ReadOnlySpan<int> ids, in QuarkSettings settings, (Tensor Own, Tensor Reference) scratch,
         TokenLosses results)
     {
         ArgumentNullException.ThrowIfNull(workspace);
@@ -95,7 +117,7 @@ public sealed partial class TrainableLlama
         int count = rows.Length;
         var indices = workspace.UploadRows(rows);
         var (selected, normed) = Select(workspace, indices);
-        var (_, other) = reference.Select(referenceWorkspace, referenceWorkspace.UploadRows(rows));
+        var (_, other) = reference.Select(referenceWorkspace, referenceWorkspace.UploadRows(referenceRows));
         var labels = workspace.UploadLabels(ids);
         Tensor losses = workspace.Losses(count), found = workspace.Vector(LogProbVector, count), kl = workspace.Vector(Spare, count), spread = workspace.Vector(Entropies, count);
         var normedGradient = workspace.SelectedGradient.SliceRows(0, count);

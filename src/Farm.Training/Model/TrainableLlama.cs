@@ -42,7 +42,7 @@ public sealed partial class TrainableLlama : IDisposable
                     .SelectMany(w => LlamaSlots.Adapter(w, lora.Rank, shapes[w].Count, shapes[w].Columns));
                 Base = shared?.Base ?? Own(new ParameterStore(backend, decoder, trainable: false, options.DType));
                 // Adapters are narrow; products with them stay F32 whatever the base is.
-                Trained = Own(new ParameterStore(backend, [.. adapters, .. head], trainable: true, DType.F32));
+                Trained = Own(new ParameterStore(backend, [.. adapters, .. head], trainable: !options.Frozen, DType.F32));
             }
             else
             {

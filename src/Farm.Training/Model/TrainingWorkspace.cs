@@ -44,59 +44,7 @@ public sealed class TrainingWorkspace : IDisposable
         Recompute = recompute;
         _lora = lora;
         _seed = seed;
-        int hidden = config.HiddenSize, query = config.QueryWidth, qkv = query + (2 * config.KeyValueWidth), mlp = config.IntermediateSize;
-        int kept = recompute ? 1 : config.Layers, widest = Math.Max(Math.Max(hidden, query), mlp);
-        var plan = new List<(DType Type, int Rows, int Columns)>();
-        int Plan(DType type, int rows, int columns)
-        {
-            plan.Add((type, rows, columns));
-            return plan.Count - 1;
-        }
-
-        for (int i = 0; i < 7 + Vectors; i++)
-        {
-            Plan(i >= 5 ? DType.F32 : DType.I32, 1, maxRows + 1);
-        }
-
-        int inputs = plan.Count;
-        for (int i = 0; i <= config.Layers; i++)
-        {
-            Plan(DType.F32, maxRows, hidden);
-        }
-
-        int layers = plan.Count;
-        for (int i = 0; i < kept; i++)
-        {
-            Plan(DType.F32, maxRows, qkv);
-            Plan(DType.F32, maxRows, query);
-            Plan(DType.F32, maxRows, config.AttentionHeads);
-            Plan(DType.F32, maxRows, hidden);
-            Plan(DType.F32, maxRows, 2 * mlp);
-        }
-
-        int shared = plan.Count;
-        Plan(DType.F32, maxRows, hidden);
-        Plan(DType.F32, maxRows, query);
-        Plan(DType.F32, maxRows, hidden);
-        Plan(DType.F32, maxRows, mlp);
-        Plan(DType.F32, maxRows, qkv);
-        Plan(DType.F32, maxRows, hidden);
-        Plan(DType.F32, maxRows, hidden);
-        Plan(DType.F32, maxRows, 1);
-        int adapters = plan.Count;
-        if (lora is not null)
-        {
-            for (int i = 0; i < 4; i++)
-            {
-                Plan(DType.F32, maxRows, lora.Rank);
-            }
-
-            if (lora.Dropout > 0)
-            {
-                Plan(DType.F32, maxRows, widest);
-            }
-        }
-
+        var (plan, inputs, layers, kept, shared, adapters) = PlanOf(config, maxRows, recompute, lora);
         Bytes = plan.Sum(p => Arena.SizeOf(p.Type, p.Rows, p.Columns));
         _arena = new Arena(backend, Bytes);
         Tensor[] all = [.. plan.Select(p => _arena.Take(p.Type, p.Rows, p.Columns))];
@@ -113,6 +61,13 @@ public sealed class TrainingWorkspace : IDisposable
         }
 
         _adapterGradients = lora is null ? [] : all[(adapters + 1)..(adapters + 4)];
+    }
+
+    /// <summary>Bytes that a workspace of these settings takes.</summary>
+    public static long BytesFor(ModelConfig config, int maxRows, bool recompute, LoraOptions? lora)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return PlanOf(config, maxRows, recompute, lora).Plan.Sum(p => Arena.SizeOf(p.Type, p.Rows, p.Columns));
     }
 
     /// <summary>The device.</summary>
@@ -223,6 +178,66 @@ public sealed class TrainingWorkspace : IDisposable
         Backend.MatMul(narrowGradient, false, adapter.A.Value, false, wide);
         Mask(wide, wide, adapter.Index);
         Backend.Scale(wide, 1, inputGradient, true);
+    }
+
+    // The tensors in order, and where each group of them begins.
+    private static (List<(DType Type, int Rows, int Columns)> Plan, int Inputs, int Layers, int Kept, int Shared, int Adapters) PlanOf(
+        ModelConfig config, int maxRows, bool recompute, LoraOptions? lora)
+    {
+        int hidden = config.HiddenSize, query = config.QueryWidth, qkv = query + (2 * config.KeyValueWidth), mlp = config.IntermediateSize;
+        int kept = recompute ? 1 : config.Layers, widest = Math.Max(Math.Max(hidden, query), mlp);
+        var plan = new List<(DType Type, int Rows, int Columns)>();
+        int Plan(DType type, int rows, int columns)
+        {
+            plan.Add((type, rows, columns));
+            return plan.Count - 1;
+        }
+
+        for (int i = 0; i < 7 + Vectors; i++)
+        {
+            Plan(i >= 5 ? DType.F32 : DType.I32, 1, maxRows + 1);
+        }
+
+        int inputs = plan.Count;
+        for (int i = 0; i <= config.Layers; i++)
+        {
+            Plan(DType.F32, maxRows, hidden);
+        }
+
+        int layers = plan.Count;
+        for (int i = 0; i < kept; i++)
+        {
+            Plan(DType.F32, maxRows, qkv);
+            Plan(DType.F32, maxRows, query);
+            Plan(DType.F32, maxRows, config.AttentionHeads);
+            Plan(DType.F32, maxRows, hidden);
+            Plan(DType.F32, maxRows, 2 * mlp);
+        }
+
+        int shared = plan.Count;
+        Plan(DType.F32, maxRows, hidden);
+        Plan(DType.F32, maxRows, query);
+        Plan(DType.F32, maxRows, hidden);
+        Plan(DType.F32, maxRows, mlp);
+        Plan(DType.F32, maxRows, qkv);
+        Plan(DType.F32, maxRows, hidden);
+        Plan(DType.F32, maxRows, hidden);
+        Plan(DType.F32, maxRows, 1);
+        int adapters = plan.Count;
+        if (lora is not null)
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                Plan(DType.F32, maxRows, lora.Rank);
+            }
+
+            if (lora.Dropout > 0)
+            {
+                Plan(DType.F32, maxRows, widest);
+            }
+        }
+
+        return (plan, inputs, layers, kept, shared, adapters);
     }
 
     private static Tensor View(Tensor scratch, int rows, int columns) => scratch with { Rows = rows, Columns = columns, Stride = columns };

@@ -8,7 +8,7 @@ public abstract class KlController
 
     /// <summary>Adapts the coefficient after an outer step.</summary>
     /// <param name="klSumPerSequence">The step's mean over sequences of their summed KL.</param>
-    public abstract void Step(double klSumPerSequence);
+    public abstract void Adapt(double klSumPerSequence);
 }
 
 /// <summary>Stays what it is.</summary>
@@ -18,7 +18,7 @@ public sealed class FixedKlController : KlController
     public FixedKlController(double coefficient) => Value = coefficient;
 
     /// <inheritdoc/>
-    public override void Step(double klSumPerSequence)
+    public override void Adapt(double klSumPerSequence)
     {
     }
 }
@@ -40,5 +40,5 @@ public sealed class AdaptiveKlController : KlController
     }
 
     /// <inheritdoc/>
-    public override void Step(double klSumPerSequence) => Value *= 1 + (_kBeta * Math.Clamp((klSumPerSequence / _target) - 1, -ErrorClip, ErrorClip));
+    public override void Adapt(double klSumPerSequence) => Value *= 1 + (_kBeta * Math.Clamp((klSumPerSequence / _target) - 1, -ErrorClip, ErrorClip));
 }

@@ -224,7 +224,7 @@ public sealed class PpoTrainer : IDisposable
         }
 
         var statistics = PpoStatistics.Of(rollouts, _options, _kl.Value, _options.Departures.ZeroFirstLearningRate && step < TotalSteps ? LearningRate(step + 1) : rate);
-        _kl.Step(statistics.First(s => s.Name == "objective/kl_sum_seq").Value);
+        _kl.Adapt(statistics.First(s => s.Name == "objective/kl_sum_seq").Value);
         _stepTouchedWeights = false;
         return
         [
@@ -302,8 +302,7 @@ public sealed class PpoTrainer : IDisposable
     private static bool SharesWorkspace(PpoNetworks networks)
     {
         var (policy, value) = (networks.Policy, networks.Value);
-        return policy.Config with { VocabularySize = 0, TieWordEmbeddings = false } == value.Config with { VocabularySize = 0, TieWordEmbeddings = false }
-            && policy.Options.Lora?.Rank == value.Options.Lora?.Rank && policy.Options.Lora?.Alpha == value.Options.Lora?.Alpha && policy.Options.Recompute == value.Options.Recompute;
+        return PpoMemoryPlan.SameShape(policy.Config, value.Config) && policy.Options.Lora?.Rank == value.Options.Lora?.Rank && policy.Options.Lora?.Alpha == value.Options.Lora?.Alpha && policy.Options.Recompute == value.Options.Recompute;
     }
 
     private List<Rollout> Draw(IReadOnlyList<RolloutPrompt> prompts, int firstIndex, int responses, SamplingParameters sampling, ulong seed, CancellationToken cancellation)

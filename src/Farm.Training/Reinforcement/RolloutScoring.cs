@@ -37,7 +37,7 @@ internal static class RolloutScoring
     public static void LogProbs(
         TrainableLlama model, TrainingWorkspace workspace, IReadOnlyList<Rollout> rollouts, int? paddedLength, double temperature, int padId, bool reference, bool adapters, CancellationToken cancellation)
     {
-        Pass(model, workspace, rollouts, paddedLength, padId, adapters, cancellation, (layouts, rows, ids) =>
+        Pass(model, workspace, rollouts, paddedLength, padId, adapters, (layouts, rows, ids) =>
         {
             float[] logProbs = new float[rows.Length], entropies = new float[rows.Length];
             model.LogProbs(workspace, rows, ids, (float)temperature, logProbs, entropies);
@@ -60,14 +60,14 @@ internal static class RolloutScoring
                     (rollout.LogProbs, rollout.Entropies) = (found, spread);
                 }
             }
-        });
+        }, cancellation);
     }
 
     /// <summary>Fills the values of all cells; padding has the head's bias.</summary>
     public static void Values(TrainableLlama model, TrainingWorkspace workspace, IReadOnlyList<Rollout> rollouts, int? paddedLength, int padId, CancellationToken cancellation)
     {
         float bias = model.RewardBias();
-        Pass(model, workspace, rollouts, paddedLength, padId, adapters: true, cancellation, (layouts, rows, _) =>
+        Pass(model, workspace, rollouts, paddedLength, padId, adapters: true, (layouts, rows, _) =>
         {
             var values = new float[rows.Length];
             model.Rewards(workspace, rows, values);
@@ -80,12 +80,12 @@ internal static class RolloutScoring
                 layout.Rollout.Values = all;
                 at += layout.Rows;
             }
-        });
+        }, cancellation);
     }
 
     private static void Pass(
-        TrainableLlama model, TrainingWorkspace workspace, IReadOnlyList<Rollout> rollouts, int? paddedLength, int padId, bool adapters, CancellationToken cancellation,
-        Action<CellLayout[], int[], int[]> read)
+        TrainableLlama model, TrainingWorkspace workspace, IReadOnlyList<Rollout> rollouts, int? paddedLength, int padId, bool adapters, Action<CellLayout[], int[], int[]> read,
+        CancellationToken cancellation)
     {
         var batch = new PackedBatch();
         CellLayout[] layouts = [.. rollouts.Select(r => CellLayout.Of(r, paddedLength))];
