@@ -108,7 +108,13 @@ public sealed class PpoTests : IDisposable
         options = options with { OutputFolder = _folder.File("cut"), SaveSteps = 1, SaveTotalLimit = 2 };
         using (var run = Create("cut", options))
         {
-            run.Trainer.Progress = (step, _) => _ = step == 3 ? throw new IOException("killed") : 0;
+            run.Trainer.Progress = (step, _) =>
+            {
+                if (step == 3)
+                {
+                    throw new IOException("killed");
+                }
+            };
             Assert.Throws<IOException>(() => run.Trainer.Run());
         }
 
