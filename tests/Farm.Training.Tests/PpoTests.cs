@@ -188,6 +188,32 @@ public sealed class PpoTests : IDisposable
         Assert.NotEqual(before, masked.Values());
     }
 
+    [Theory]
+    [InlineData(PpoMode.Masked)]
+    [InlineData(PpoMode.AlpacaFarm)]
+    public void Padding_that_is_the_end_token_changes_nothing(PpoMode mode)
+    {
+        float[] Run(int padId)
+        {
+            using var run = Create($"pad-{padId}", Options($"pad-{padId}", mode) with { WarmupSteps = 0, LearningRate = 0.05, MaxSteps = 3 }, padId: padId);
+            run.Trainer.Step(1);
+            return run.Values();
+        }
+
+        Assert.Equal(Run(0), Run(2));
+    }
+
+    [Fact]
+    public void Defaults_are_AlpacaFarms()
+    {
+        var options = new PpoOptions { OutputFolder = "none" };
+        Assert.Equal((1, 1, 0.2, 0.2, 0.1), (options.Gamma, options.GaeLambda, options.ClipRange, options.ClipRangeValue, options.ValueCoefficient));
+        Assert.Equal((512, 256, 2, 2, 10), (options.RolloutBatchSize, options.StepBatchSize, options.StepMicroBatch, options.UpdateEpochs, options.TotalEpochs));
+        Assert.Equal((192, 300, 1e-5, 1.0, 0.0067), (options.QueryLength, options.ResponseLength, options.AdamW.Epsilon, options.MaxGradNorm, options.KlCoefficient));
+        Assert.True((options with { Mode = PpoMode.AlpacaFarm }).WhitensRewards);
+        Assert.False(options.WhitensRewards);
+    }
+
     [Fact]
     public void Responses_share_their_prompt_and_differ()
     {
@@ -287,7 +313,7 @@ public sealed class PpoTests : IDisposable
     {
         string file = _folder.File("metrics.jsonl");
         using var lines = new JsonLinesSink(file);
-        using (var run = Create("stats", Options("stats", PpoMode.AlpacaFarm) with { MaxSteps = 1 }, sinks: lines))
+        using (var run = Create("stats", Options("stats", PpoMode.AlpacaFarm) with { MaxSteps = 1 }, null, null, 0, lines))
         {
             run.Trainer.Run();
         }
@@ -352,13 +378,13 @@ public sealed class PpoTests : IDisposable
         KlCoefficient = 0.0067,
     };
 
-    private static Running Create(string name, PpoOptions options, IRewardSource? rewards = null, RolloutPrompt[]? eval = null, params IMetricSink[] sinks)
+    private static Running Create(string name, PpoOptions options, IRewardSource? rewards = null, RolloutPrompt[]? eval = null, int padId = 0, params IMetricSink[] sinks)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         var policy = TinyModel.Load();
         var value = TinyModel.Load(new TrainableLlamaOptions { Head = ModelHead.Reward, ZeroHead = true });
         var reference = TinyModel.Load(new TrainableLlamaOptions { Frozen = true });
-        var networks = new PpoNetworks(policy, value, reference, new TinyTokenizer(), 0);
+        var networks = new PpoNetworks(policy, value, reference, new TinyTokenizer(), padId);
         networks.Own(policy);
         networks.Own(value);
         networks.Own(reference);

@@ -17,9 +17,8 @@ internal sealed record SourceRow(int Number, string Instruction, string? Input, 
     {
         if (RowSchemes.TryRows(source) is not { } elements)
         {
-            return [.. InstructionFile.Read(source, most).Select(r => new SourceRow(r.Number, r.Instruction, r.Input, JsonObject.Create(r.Fields)!))] is { Count: > 0 } rows
-                ? rows
-                : throw new BadInputException($"{source} has no rows.");
+            SourceRow[] rows = [.. InstructionFile.Read(source, most).Select(r => new SourceRow(r.Number, r.Instruction, r.Input, JsonObject.Create(r.Fields)!))];
+            return rows.Length > 0 ? rows : throw new BadInputException($"{source} has no rows.");
         }
 
         SourceRow[] found = [.. elements.Take(most ?? int.MaxValue).Select((e, i) => new SourceRow(i + 1, Text(e, "instruction") ?? string.Empty, Text(e, "input"), JsonObject.Create(e)!))];

@@ -77,9 +77,17 @@ internal sealed class FeedbackSession
                 return null;
             }
 
-            using var document = JsonFile.ReadObject(config);
-            return document.RootElement.TryGetProperty("base_model_name_or_path", out var name) && name.ValueKind == JsonValueKind.String && Directory.Exists(name.GetString())
-                && Path.GetFullPath(name.GetString()!) == Path.GetFullPath(Settings.Policy) ? folder : null;
+            string? trainedOn;
+            try
+            {
+                trainedOn = (string?)JsonNode.Parse(File.ReadAllText(config))?["base_model_name_or_path"];
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException or IOException)
+            {
+                throw new BadInputException($"{config} is not the configuration of adapters.", e);
+            }
+
+            return trainedOn is not null && Path.GetFullPath(trainedOn) == Path.GetFullPath(Settings.Policy) ? folder : null;
         }
     }
 
@@ -138,8 +146,7 @@ internal sealed class FeedbackSession
     public void SaveRollouts(int step, IReadOnlyList<Rollout> rollouts)
     {
         string path = Path.Combine(Settings.Output, "rollouts", $"step_{step}.json");
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        AtomicFile.Write(path, 0, stream => JsonSerializer.Serialize(stream, rollouts.Select(r => new
+        WholeFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(rollouts.Select(r => new
         {
             queries = Tokenizer.Decode(r.Prompt.Ids, skipSpecialTokens: false),
             responses = Tokenizer.Decode(r.Response, skipSpecialTokens: false),
@@ -161,7 +168,7 @@ internal sealed class FeedbackSession
 
             return (JsonNode)fields;
         });
-        AtomicFile.Write(path, 0, stream => JsonSerializer.Serialize(stream, new JsonArray([.. results])));
+        WholeFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(new JsonArray([.. results])));
     }
 
     /// <summary>Says how a run ended.</summary>

@@ -38,10 +38,10 @@ internal sealed class PpoRun(FeedbackSession session, PpoOptions options)
         var plan = PpoMemoryPlan.For(
             policyShape, fromReward ? session.Reward.Config : policyShape, session.Reward.Config, settings.Layout, settings.Lora, adapter is not null, settings.DType, settings.Recompute, options);
         Console.Error.WriteLine(plan);
-        long free = Farm.Inference.FreeMemory.Bytes();
+        long free = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (plan.Total > free)
         {
-            Console.Error.WriteLine(FormattableString.Invariant($"The plan is more than the {free / 1073741824.0:F1} GiB that are free now."));
+            Console.Error.WriteLine(FormattableString.Invariant($"The plan is more than the {free / 1073741824.0:F1} GiB that this machine has."));
         }
 
         using var backend = new CpuBackend(settings.Threads);

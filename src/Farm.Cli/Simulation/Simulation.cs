@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Farm.Cli.Data;
 using Farm.Cli.Engine;
 using Farm.Cli.Options;
+using Farm.Cli.Output;
 using Farm.Cli.Verbs;
 using Farm.Core;
 using Farm.Inference;
@@ -291,8 +292,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
     private void WriteSamples(string name, string[][] samples)
     {
         byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(samples);
-        Directory.CreateDirectory(In("samples"));
-        AtomicFile.Write(In($"samples/{name}.json"), bytes.Length, stream => stream.Write(bytes));
+        WholeFile.Write(In($"samples/{name}.json"), bytes);
     }
 
     private string[][] ReadSamples(string name) => JsonSerializer.Deserialize<string[][]>(File.ReadAllBytes(In($"samples/{name}.json")))!;

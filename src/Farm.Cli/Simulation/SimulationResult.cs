@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Farm.Models.Checkpoints;
+using Farm.Cli.Output;
 
 namespace Farm.Cli.Simulation;
 
@@ -45,5 +45,5 @@ internal sealed record SimulationResult(
         yield return string.Create(CultureInfo.InvariantCulture, $"{Times.Sum(t => t.Seconds):F0} s in all; longest: {string.Join(", ", Times.OrderByDescending(t => t.Seconds).Take(4).Select(t => $"{t.Stage} {t.Seconds:F0} s"))}");
     }
 
-    private static void Save(string path, byte[] bytes) => AtomicFile.Write(path, bytes.Length, stream => stream.Write(bytes));
+    private static void Save(string path, byte[] bytes) => WholeFile.Write(path, bytes);
 }

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Farm.Cli.Output;
 using Farm.Core;
-using Farm.Models.Checkpoints;
 
 namespace Farm.Cli.Simulation;
 
@@ -64,7 +64,7 @@ internal sealed class SimulationStages
         var found = work();
         double seconds = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 2);
         byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(new JsonObject { ["seconds"] = seconds, ["found"] = found.DeepClone() });
-        AtomicFile.Write(path, bytes.Length, stream => stream.Write(bytes));
+        WholeFile.Write(path, bytes);
         Times.Add((name, seconds));
         Console.Error.WriteLine(FormattableString.Invariant($"== {name}: {seconds:F1} s"));
         return found;
