@@ -179,7 +179,7 @@ public sealed class MethodTests : IDisposable
     [Fact]
     public void Planned_memory_is_what_is_allocated_within_a_tenth()
     {
-        var config = TinyModel.Config with { VocabularySize = 600, HiddenSize = 64, IntermediateSize = 160, HeadDim = 32, MaxPositionEmbeddings = 64, RopeScaling = null };
+        var config = TinyModel.Config with { VocabularySize = 600, HiddenSize = 64, IntermediateSize = 160, HeadDim = 32, MaxPositionEmbeddings = 64 };
         var options = new PpoOptions { OutputFolder = _folder.File("plan"), RolloutBatchSize = 8, RolloutMicroBatch = 4, StepBatchSize = 4, MaxSteps = 1, QueryLength = 16, ResponseLength = 16 };
         RolloutPrompt[] prompts = [.. Enumerable.Range(0, 6).Select(i => new RolloutPrompt(i + 1, [1, 3 + i], string.Empty))];
         using (var policy = TinyModel.Load(new TrainableLlamaOptions { MaxPositions = 32 }, config))
