@@ -1,16 +1,90 @@
-// General products for training: both operands are packed on the fly, the left into tiles and the right into panels,
-// and then multiplied as a linear layer is. Packing costs one pass over an operand that takes part in hundreds of
-// multiply-adds per element.
+// General products for training. The right operand is packed into panels once, by all threads; the left is packed
+// block by block by the thread that multiplies it, and is still in L2 when it does. A block of the product is made in
+// passes over kDepth inner features: the panels of one kernel call stay in L1 while all strips of rows go past them.
 
-constexpr int64_t kPackBudget = int64_t{48} << 20;  // bytes of each packed operand at a time
+constexpr int64_t kPackBudget = int64_t{16} << 20;  // bytes of packed panels at a time: they stay in L3
 constexpr int kSlab = 4096;                         // features at a time; the sums of slabs are added in order
+constexpr int kDepth = 160;                         // features of one pass: 3 panels of them are 30 KB
+constexpr int kBlockRows = 128;
+constexpr int kBlockPanels = 24;
+// An odd number of cache lines, so that the columns of a strip lie in different sets.
+constexpr int kColumnStride = kBlockRows + 16;
+constexpr int64_t kBlockFloats = int64_t{kDepth} * kColumnStride;
+
+// to [R][NP panels] = from (0 where NULL) + a b (+ to), over kc features. The left operand lies in rows kDepth apart,
+// or (Columns) in columns kColumnStride apart.
+template <int R, int NP, bool Columns>
+static void block_kernel(const float* a, const float* b, int64_t panel, int kc, const float* from, int64_t from_stride,
+                         float* to, int64_t to_stride, bool add) {
+    VF acc[R][NP];
+    load_sums<R, NP>(acc, from, from_stride, from == nullptr);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 16
+        for (int p = 0; p < NP; p++) prefetch(to + r * to_stride + p * 16);
+    for (int k = 0; k < kc; k++) {
+        VF w[NP];
+#pragma GCC unroll 16
+        for (int p = 0; p < NP; p++) w[p] = vf_load(b + p * panel + k * 16);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; r++) {
+            VF x = vf_set1(Columns ? a[k * kColumnStride + r] : a[r * kDepth + k]);
+#pragma GCC unroll 16
+            for (int p = 0; p < NP; p++) acc[r][p] = vf_fma(x, w[p], acc[r][p]);
+        }
+    }
+    if (add)
+#pragma GCC unroll 16
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 16
+            for (int p = 0; p < NP; p++) acc[r][p] = vf_add(acc[r][p], vf_load(to + r * to_stride + p * 16));
+    store_sums<R, NP>(acc, to, to_stride);
+}
+
+using BlockKernel = void (*)(const float*, const float*, int64_t, int, const float*, int64_t, float*, int64_t, bool);
+
+template <int NP, bool Columns>
+static BlockKernel block_kernel_of(int rows) {
+    switch (rows) {
+        case 1:
+            return block_kernel<1, NP, Columns>;
+        case 2:
+            return block_kernel<2, NP, Columns>;
+        case 3:
+            return block_kernel<3, NP, Columns>;
+#if FARM_LEVEL >= 1
+        case 4:
+            return block_kernel<4, NP, Columns>;
+        case 5:
+            return block_kernel<5, NP, Columns>;
+#endif
+#if FARM_LEVEL >= 2
+        case 6:
+            return block_kernel<6, NP, Columns>;
+        case 7:
+            return block_kernel<7, NP, Columns>;
+#endif
+        default:
+            return block_kernel<kRows, NP, Columns>;
+    }
+}
+
+template <bool Columns>
+static BlockKernel block_kernel_of(int rows, int panels) {
+    constexpr int NP = panels_for(kRows);
+    if constexpr (NP > 2)
+        if (panels == 3) return block_kernel_of<3, Columns>(rows);
+    if constexpr (NP > 1)
+        if (panels == 2) return block_kernel_of<2, Columns>(rows);
+    return block_kernel_of<1, Columns>(rows);
+}
 
 // 16 values of a stored row of the right operand.
 FARM_INLINE void load_row16(const farm_matrix& b, int64_t row, int column, int n, float* to) {
     int64_t at = row * b.stride + column;
     if (b.dtype == FARM_F32) {
         const float* from = static_cast<const float*>(b.data) + at;
-        vf_store(to, n >= 16 ? vf_load(from) : vf_load_partial(from, n, 0.0f));
+        vf_store(to, load_lanes(from, n));
     } else {
         const uint16_t* from = static_cast<const uint16_t*>(b.data) + at;
         for (int i = 0; i < 16; i++) to[i] = i < n ? from_bf16(from[i]) : 0.0f;
@@ -45,25 +119,54 @@ static void pack_panels(const farm_matrix& b, int k0, int kc, int column, int co
     }
 }
 
-// Rows row0 .. row0 + rows and features k0 .. k0 + k of op(a) into tiles [k / kTile][all rows][kTile]; `tiles` points
-// at row row0.
-static void pack_rows(const farm_matrix& a, int k0, int k, int row0, int rows, int all_rows, float* tiles) {
+// Rows row0 .. row0 + rows and features k0 .. k0 + kc of op(a), laid out for the kernels as they are stored.
+static void pack_block(const farm_matrix& a, int row0, int rows, int k0, int kc, float* to) {
     const float* data = static_cast<const float*>(a.data);
-    for (int t = 0; t * kTile < k; t++) {
-        float* tile = tiles + static_cast<int64_t>(t) * all_rows * kTile;
-        int begin = k0 + t * kTile, kc = imin(kTile, k - t * kTile);
-        if (!a.transposed) {
-            for (int r = 0; r < rows; r++)
-                std::memcpy(tile + r * kTile, data + static_cast<int64_t>(row0 + r) * a.stride + begin,
-                            sizeof(float) * kc);
-        } else {
-            // Stored [k][m]: 16 features of 16 rows at a time; a tile's lanes beyond kc are never multiplied.
-            for (int i = 0; i < kc; i += 16)
-                for (int r = 0; r < rows; r += 16)
-                    transpose_block(data + static_cast<int64_t>(begin + i) * a.stride + row0 + r, a.stride,
-                                    imin(16, kc - i), imin(16, rows - r), tile + r * kTile + i, kTile);
+    if (a.transposed) {
+        for (int k = 0; k < kc; k++)
+            std::memcpy(to + k * kColumnStride, data + static_cast<int64_t>(k0 + k) * a.stride + row0,
+                        sizeof(float) * rows);
+    } else {
+        for (int r = 0; r < rows; r++)
+            std::memcpy(to + r * kDepth, data + static_cast<int64_t>(row0 + r) * a.stride + k0, sizeof(float) * kc);
+    }
+}
+
+// One block of the product: `rows` rows from row0 on times `panels` panels, to c [rows][columns].
+static void multiply_block(const farm_matrix& a, int row0, int rows, int k0, int k, const float* b, int64_t panel,
+                           int panels, float* block, float* sums, float* c, int64_t c_stride, int columns,
+                           bool accumulate) {
+    // Sums rest in scratch between passes; the last pass goes to c, save where the last panel has columns too many.
+    int64_t ld = panels * 16;
+    bool direct = columns == panels * 16;
+    int passes = (k + kDepth - 1) / kDepth, depth = (k + passes - 1) / passes;
+    constexpr int NP = panels_for(kRows);
+    for (int begin = 0; begin < k; begin += depth) {
+        int kc = imin(depth, k - begin);
+        bool to_c = direct && begin + kc == k;
+        pack_block(a, row0, rows, k0 + begin, kc, block);
+        for (int p = 0; p < panels; p += NP) {
+            int np = imin(NP, panels - p);
+            const float* w = b + p * panel + static_cast<int64_t>(begin) * 16;
+            for (int r = 0; r < rows; r += kRows) {
+                int count = imin(kRows, rows - r);
+                float* sum = sums + r * ld + p * 16;
+                const float* x = a.transposed ? block + r : block + r * kDepth;
+                BlockKernel kernel =
+                    a.transposed ? block_kernel_of<true>(count, np) : block_kernel_of<false>(count, np);
+                kernel(x, w, panel, kc, begin == 0 ? nullptr : sum, ld, to_c ? c + r * c_stride + p * 16 : sum,
+                       to_c ? c_stride : ld, to_c && accumulate);
+            }
         }
     }
+    if (direct) return;
+    for (int r = 0; r < rows; r++)
+        for (int column = 0; column < columns; column += 16) {
+            int lanes = imin(16, columns - column);
+            float* out = c + r * c_stride + column;
+            VF v = vf_load(sums + r * ld + column);
+            store_lanes(out, accumulate ? vf_add(v, load_lanes(out, lanes)) : v, lanes);
+        }
 }
 
 // The product over features k0 .. k0 + k of both operands.
@@ -73,66 +176,40 @@ static int matmul_slab(farm_context* context, const farm_matrix& a, const farm_m
     int tiles = (k + kTile - 1) / kTile, panels = (n + 15) / 16;
     // An odd number of cache lines from panel to panel keeps neighbours out of one another's sets.
     int64_t panel = static_cast<int64_t>(k | 1) * 16;
-    int64_t row_bytes = static_cast<int64_t>(tiles) * kTile * 4;
-    // Both operands in slices that fit the budget: their sizes never decide how much memory a step takes.
-    int slice_rows = imin(m, static_cast<int>(kPackBudget / row_bytes / kRowBlock) * kRowBlock);
-    int slice_panels = imin(panels, static_cast<int>(kPackBudget / (panel * 4) / kMaxChunk) * kMaxChunk);
-    int64_t a_floats = static_cast<int64_t>(tiles) * kTile * slice_rows;
-    float* a_packed = static_cast<float*>(context->shared.reserve((a_floats + panel * slice_panels) * 4));
-    constexpr int64_t kSums = kRowBlock * kMaxChunk * 16;
-    float* scratch = static_cast<float*>(context->threads.reserve(kSums * 4 * threads));
-    if (a_packed == nullptr || scratch == nullptr) return FARM_E_MEMORY;
-    float* b_packed = a_packed + a_floats;
+    int slice_panels = imin(panels, static_cast<int>(kPackBudget / (panel * 4) / kBlockPanels) * kBlockPanels);
+    float* b_packed = static_cast<float*>(context->shared.reserve(panel * slice_panels * 4));
+    constexpr int64_t kSums = kBlockRows * kBlockPanels * 16;
+    float* scratch = static_cast<float*>(context->threads.reserve((kBlockFloats + kSums) * 4 * threads));
+    if (b_packed == nullptr || scratch == nullptr) return FARM_E_MEMORY;
 
-    for (int row_base = 0; row_base < m; row_base += slice_rows) {
-        int rows_here = imin(slice_rows, m - row_base);
-        constexpr int kPackRows = 64;
-        context->pool.parallel((rows_here + kPackRows - 1) / kPackRows, [&](int task, int) {
-            int r = task * kPackRows;
-            pack_rows(a, k0, k, row_base + r, imin(kPackRows, rows_here - r), rows_here,
-                      a_packed + static_cast<int64_t>(r) * kTile);
+    for (int panel_base = 0; panel_base < panels; panel_base += slice_panels) {
+        int panels_here = imin(slice_panels, panels - panel_base);
+        constexpr int kPackPanels = 16;
+        int pack_columns = (panels_here + kPackPanels - 1) / kPackPanels;
+        context->pool.parallel(tiles * pack_columns, [&](int task, int) {
+            int t = task / pack_columns, p = task % pack_columns * kPackPanels;
+            pack_panels(b, k0 + t * kTile, imin(kTile, k - t * kTile), (panel_base + p) * 16, n,
+                        imin(kPackPanels, panels_here - p), panel,
+                        b_packed + p * panel + static_cast<int64_t>(t) * kTile * 16);
         });
-        Activations x;
-        x.f32 = a_packed;
-        x.rows = rows_here;
-        x.features = k;
-        for (int panel_base = 0; panel_base < panels; panel_base += slice_panels) {
-            int panels_here = imin(slice_panels, panels - panel_base);
-            constexpr int kPackPanels = 16;
-            int pack_columns = (panels_here + kPackPanels - 1) / kPackPanels;
-            context->pool.parallel(tiles * pack_columns, [&](int task, int) {
-                int t = task / pack_columns, p = task % pack_columns * kPackPanels;
-                pack_panels(b, k0 + t * kTile, imin(kTile, k - t * kTile), (panel_base + p) * 16, n,
-                            imin(kPackPanels, panels_here - p), panel,
-                            b_packed + p * panel + static_cast<int64_t>(t) * kTile * 16);
-            });
-            int row_blocks = (rows_here + kRowBlock - 1) / kRowBlock;
-            int block = static_cast<int>(round_up((rows_here + row_blocks - 1) / row_blocks, kRows));
-            row_blocks = (rows_here + block - 1) / block;
-            // Small products are cut finer, so that all threads have work.
-            int chunk = panels_here * row_blocks >= kMaxChunk * threads * 4 ? kMaxChunk : panels_for(kRows);
-            int chunks = (panels_here + chunk - 1) / chunk;
-            context->pool.parallel(chunks * row_blocks, [&](int task, int thread) {
-                float* sums = scratch + thread * kSums;
-                int row0 = task / chunks * block, rows = imin(block, rows_here - row0);
-                int panel0 = task % chunks * chunk, count = imin(chunk, panels_here - panel0);
-                int64_t ldc = count * 16;
-                product(x, x.f32, b_packed + panel0 * panel, panel, count, row0, rows, sums, ldc);
-                for (int r = 0; r < rows; r++) {
-                    float* out = c + static_cast<int64_t>(row_base + row0 + r) * c_stride;
-                    for (int p = 0; p < count; p++) {
-                        int column = (panel_base + panel0 + p) * 16, lanes = imin(16, n - column);
-                        VF v = vf_load(sums + r * ldc + p * 16);
-                        if (lanes == 16) {
-                            vf_store(out + column, accumulate ? vf_add(v, vf_load(out + column)) : v);
-                        } else {
-                            if (accumulate) v = vf_add(v, vf_load_partial(out + column, lanes, 0.0f));
-                            vf_store_partial(out + column, v, lanes);
-                        }
-                    }
-                }
-            });
-        }
+        // Blocks of equal size, and small products cut finer, so that the threads end together.
+        int row_blocks = (m + kBlockRows - 1) / kBlockRows, chunks = (panels_here + kBlockPanels - 1) / kBlockPanels;
+        while (row_blocks * chunks < 8 * threads && m / row_blocks > 4 * kRows) row_blocks++;
+        while (row_blocks * chunks < 4 * threads && panels_here / chunks > 6) chunks++;
+        int block = static_cast<int>(round_up((m + row_blocks - 1) / row_blocks, kRows));
+        block = imin(block, kBlockRows / kRows * kRows);
+        int chunk = static_cast<int>(round_up((panels_here + chunks - 1) / chunks, panels_for(kRows)));
+        row_blocks = (m + block - 1) / block;
+        chunks = (panels_here + chunk - 1) / chunk;
+        context->pool.parallel(chunks * row_blocks, [&](int task, int thread) {
+            float* memory = scratch + thread * (kBlockFloats + kSums);
+            int row0 = task / chunks * block, rows = imin(block, m - row0);
+            int panel0 = task % chunks * chunk, count = imin(chunk, panels_here - panel0);
+            int column = (panel_base + panel0) * 16;
+            multiply_block(a, row0, rows, k0, k, b_packed + panel0 * panel, panel, count, memory, memory + kBlockFloats,
+                           c + static_cast<int64_t>(row0) * c_stride + column, c_stride, imin(count * 16, n - column),
+                           accumulate);
+        });
     }
     return FARM_OK;
 }

@@ -1,7 +1,7 @@
 // RMSNorm of rows, in place where input and output are one.
 static int rms_norm(farm_context* context, const float* input, int input_stride, const float* weight, float epsilon,
                     float* output, int output_stride, int rows, int columns) {
-    context->pool.parallel(rows, [&](int r, int) {
+    context->pool.parallel_rows(rows, [&](int r, int) {
         const float* x = input + static_cast<int64_t>(r) * input_stride;
         float* y = output + static_cast<int64_t>(r) * output_stride;
         VF scale = vf_set1(rms_scale(x, columns, epsilon));

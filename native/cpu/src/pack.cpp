@@ -124,7 +124,7 @@ int32_t farm_weight_pack(farm_context* context, const farm_weight* w, int part, 
 
 int farm_embedding(farm_context* context, const int32_t* ids, int rows, const void* table, int table_dtype,
                    int table_stride, int columns, float* output, int output_stride) {
-    context->pool.parallel(rows, [&](int r, int) {
+    context->pool.parallel_rows(rows, [&](int r, int) {
         int64_t base = static_cast<int64_t>(ids[r]) * table_stride;
         float* to = output + static_cast<int64_t>(r) * output_stride;
         for (int c = 0; c < columns; c++) to[c] = load(table, table_dtype, base + c);
@@ -134,7 +134,7 @@ int farm_embedding(farm_context* context, const int32_t* ids, int rows, const vo
 
 int farm_embedding_packed(farm_context* context, const int32_t* ids, int rows, const farm_weight* table, float* output,
                           int output_stride) {
-    context->pool.parallel(rows, [&](int r, int) {
+    context->pool.parallel_rows(rows, [&](int r, int) {
         float* to = output + static_cast<int64_t>(r) * output_stride;
         for (int c = 0; c < table->in_features; c++) to[c] = unpack(table, ids[r] / 16, ids[r] % 16, c);
     });
@@ -153,8 +153,14 @@ int farm_gather_rows(farm_context*, const void* input, int input_stride, const i
 
 int farm_copy(farm_context* context, const void* input, int input_dtype, int input_stride, void* output,
               int output_dtype, int output_stride, int rows, int columns) {
-    context->pool.parallel(rows, [&](int r, int) {
+    context->pool.parallel_rows(rows, [&](int r, int) {
         int64_t from = static_cast<int64_t>(r) * input_stride, to = static_cast<int64_t>(r) * output_stride;
+        if (input_dtype == output_dtype) {
+            int64_t size = input_dtype == FARM_F32 ? 4 : 2;
+            std::memmove(static_cast<char*>(output) + to * size, static_cast<const char*>(input) + from * size,
+                         columns * size);
+            return;
+        }
         for (int c = 0; c < columns; c++) {
             float value = load(input, input_dtype, from + c);
             if (output_dtype == FARM_F32)

@@ -108,7 +108,7 @@ static int linear_policy(farm_context* context, const farm_policy_args* args) {
         // d logprob / d z = ([i = id] - p) / temperature.
         slope /= a.temperature;
         float factor = static_cast<float>(-slope / sums.mass);
-        for (int i = 0; i < vocabulary; i++) z[i] *= factor;
+        scale_logits(z, vocabulary, factor);
         z[id] += static_cast<float>(slope);
     });
 }

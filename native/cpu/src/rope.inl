@@ -30,7 +30,7 @@ static void append(const farm_kv_pool* pool, int layer, int head, int slot, cons
 static int rope_append(farm_context* context, float* qkv, int qkv_stride, int rows, int query_heads, int kv_heads,
                        int head_dim, const int32_t* positions, const float* cosine, const float* sine,
                        const farm_kv_pool* pool, int layer, const int32_t* slots) {
-    context->pool.parallel(rows, [&](int r, int) {
+    context->pool.parallel_rows(rows, [&](int r, int) {
         float* row = qkv + static_cast<int64_t>(r) * qkv_stride;
         int64_t table = static_cast<int64_t>(positions[r]) * (head_dim / 2);
         for (int h = 0; h < query_heads + kv_heads; h++)

@@ -39,6 +39,9 @@ FARM_INLINE VF vf_mul(VF a, VF b) {
 FARM_INLINE VF vf_div(VF a, VF b) {
     return _mm512_div_ps(a, b);
 }
+FARM_INLINE VF vf_sqrt(VF a) {
+    return _mm512_sqrt_ps(a);
+}
 FARM_INLINE VF vf_max(VF a, VF b) {
     return _mm512_max_ps(a, b);
 }
@@ -115,6 +118,9 @@ FARM_INLINE VF vf_mul(VF a, VF b) {
 }
 FARM_INLINE VF vf_div(VF a, VF b) {
     return {_mm256_div_ps(a.a, b.a), _mm256_div_ps(a.b, b.b)};
+}
+FARM_INLINE VF vf_sqrt(VF a) {
+    return {_mm256_sqrt_ps(a.a), _mm256_sqrt_ps(a.b)};
 }
 FARM_INLINE VF vf_max(VF a, VF b) {
     return {_mm256_max_ps(a.a, b.a), _mm256_max_ps(a.b, b.b)};
@@ -224,6 +230,10 @@ FARM_INLINE VF vf_div(VF a, VF b) {
     FARM_LANES a.f[i] /= b.f[i];
     return a;
 }
+FARM_INLINE VF vf_sqrt(VF a) {
+    FARM_LANES a.f[i] = std::sqrt(a.f[i]);
+    return a;
+}
 FARM_INLINE VF vf_max(VF a, VF b) {
     FARM_LANES a.f[i] = a.f[i] > b.f[i] ? a.f[i] : b.f[i];
     return a;
@@ -292,6 +302,18 @@ FARM_INLINE void prefetch(const void* p) {
 
 FARM_INLINE VF vf_zero() {
     return vf_set1(0.0f);
+}
+
+// The first n lanes, n from 1 to 16.
+FARM_INLINE VF load_lanes(const float* p, int n) {
+    return n == 16 ? vf_load(p) : vf_load_partial(p, n, 0.0f);
+}
+
+FARM_INLINE void store_lanes(float* p, VF v, int n) {
+    if (n == 16)
+        vf_store(p, v);
+    else
+        vf_store_partial(p, v, n);
 }
 
 // exp by range reduction x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial in r (the Taylor terms to r^7 with the last

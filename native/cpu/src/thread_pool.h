@@ -30,6 +30,18 @@ class ThreadPool {
             const_cast<void*>(static_cast<const void*>(&body)));
     }
 
+    // body(row, thread) for every row; neighbouring rows share a task, since taking one costs what a short row does.
+    template <class Body>
+    void parallel_rows(int rows, const Body& body) {
+        constexpr int kMostRows = 16;
+        int each = rows / (threads_ * 4);
+        each = each < 1 ? 1 : each > kMostRows ? kMostRows : each;
+        parallel((rows + each - 1) / each, [&](int task, int thread) {
+            int end = (task + 1) * each < rows ? (task + 1) * each : rows;
+            for (int row = task * each; row < end; row++) body(row, thread);
+        });
+    }
+
   private:
     void work(int thread);
     void take_tasks(int thread);

@@ -43,21 +43,29 @@ static void tiles_of_rows(const float* from, int64_t stride, int rows, int dim, 
                         sizeof(float) * imin(kTile, dim - t * kTile));
 }
 
-// c [rows][kTile] = tiles times the transpose of `keys` rows given as panels over rows.
-static void score_tile(const float* tiles, int rows, const float* panels, int dim, int keys, float* c) {
+// c [rows][kTile] = tiles times the transpose of `keys` rows given as panels over rows. On the diagonal, where row r
+// sees keys 0 .. r, the panels no row of a strip sees are left as they are.
+static void score_tile(const float* tiles, int rows, const float* panels, int dim, int keys, bool diagonal, float* c) {
     for (int t = 0; t * kTile < dim; t++)
         for (int r = 0; r < rows; r += kRows)
             gemm_rows(imin(kRows, rows - r), tiles + (static_cast<int64_t>(t) * rows + r) * kTile,
-                      panels + t * kTile * 16, static_cast<int64_t>(dim) * 16, (keys + 15) / 16,
-                      imin(kTile, dim - t * kTile), c + r * kTile, kTile, t == 0);
+                      panels + t * kTile * 16, static_cast<int64_t>(dim) * 16,
+                      ((diagonal ? imin(keys, r + kRows) : keys) + 15) / 16, imin(kTile, dim - t * kTile),
+                      c + r * kTile, kTile, t == 0);
 }
+
+// Which elements of the left operand of add_product are known to be 0.
+enum class Zeros { kNone, kRight, kLeft };  // those right or left of the diagonal
 
 // c [rows][width] += a [rows][kTile] times `inner` rows given as panels over columns.
 static void add_product(const float* a, int rows, const float* panels, int64_t capacity, int width, int inner,
-                        float* c) {
-    for (int r = 0; r < rows; r += kRows)
-        gemm_rows(imin(kRows, rows - r), a + r * kTile, panels, capacity * 16, width / 16, inner,
-                  c + static_cast<int64_t>(r) * width, width, false);
+                        Zeros zeros, float* c) {
+    for (int r = 0; r < rows; r += kRows) {
+        int begin = zeros == Zeros::kLeft ? imin(r, inner) : 0;
+        int end = zeros == Zeros::kRight ? imin(inner, r + kRows) : inner;
+        gemm_rows(imin(kRows, rows - r), a + r * kTile + begin, panels + begin * 16, capacity * 16, width / 16,
+                  end - begin, c + static_cast<int64_t>(r) * width, width, false);
+    }
 }
 
 FARM_INLINE void add_row(const float* from, int n, float* to, bool accumulate) {
@@ -98,7 +106,7 @@ static void train_forward(const TrainHead& h, float* scratch, int64_t capacity) 
             tiles_of_rows(h.query(head) + q0 * stride, stride, rows, h.dim, tiles);
             for (int k0 = 0; k0 <= q0; k0 += kTile) {
                 int count = imin(kTile, imin(h.length, q0 + rows) - k0), padded = static_cast<int>(round_up(count, 16));
-                score_tile(tiles, rows, keys + static_cast<int64_t>(k0) * h.dim, h.dim, count, scores);
+                score_tile(tiles, rows, keys + static_cast<int64_t>(k0) * h.dim, h.dim, count, k0 == q0, scores);
                 for (int r = 0; r < rows; r++) {
                     int visible = imin(count, q0 + r + 1 - k0);
                     float correction = softmax_row(scores + r * kTile, visible, padded, a.scale, maximum + r, sum + r);
@@ -107,7 +115,8 @@ static void train_forward(const TrainHead& h, float* scratch, int64_t capacity) 
                             vf_store(out + r * h.width + d,
                                      vf_mul(vf_load(out + r * h.width + d), vf_set1(correction)));
                 }
-                add_product(scores, rows, values + static_cast<int64_t>(k0) * 16, capacity, h.width, count, out);
+                add_product(scores, rows, values + static_cast<int64_t>(k0) * 16, capacity, h.width, count,
+                            k0 == q0 ? Zeros::kRight : Zeros::kNone, out);
             }
             for (int r = 0; r < rows; r++) {
                 int64_t row = h.first + q0 + r;
@@ -126,7 +135,11 @@ static void probability_rows(float* s, float* dp, int rows, int q0, int k0, int 
     for (int r = 0; r < rows; r++) {
         int visible = imax(0, imin(count, q0 + r + 1 - k0));
         VF vscale = vf_set1(scale), vlse = vf_set1(lse[r]), vdelta = vf_set1(delta[r]);
-        for (int i = 0; i < padded; i += 16) {
+        for (int i = static_cast<int>(round_up(visible, 16)); i < padded; i += 16) {
+            vf_store(s + r * kTile + i, vf_zero());
+            vf_store(dp + r * kTile + i, vf_zero());
+        }
+        for (int i = 0; i < visible; i += 16) {
             VF p = vf_exp(vf_sub(vf_mul(vf_load(s + r * kTile + i), vscale), vlse));
             VF ds = vf_mul(vf_mul(p, vf_sub(vf_load(dp + r * kTile + i), vdelta)), vscale);
             if (i + 16 > visible) {
@@ -177,9 +190,13 @@ static void train_backward(const TrainHead& h, float* scratch, int64_t capacity)
             const float* go = a.output_gradient + row * a.output_gradient_stride + head * dim;
             float lse[kTile], delta[kTile];
             for (int r = 0; r < rows; r++) {
-                float sum = 0.0f;
-                for (int d = 0; d < dim; d++) sum += o[r * a.output_stride + d] * go[r * a.output_gradient_stride + d];
-                delta[r] = sum;
+                VF sum = vf_zero();
+                for (int d = 0; d < dim; d += 16) {
+                    int n = imin(16, static_cast<int>(dim) - d);
+                    sum = vf_fma(load_lanes(o + r * a.output_stride + d, n),
+                                 load_lanes(go + r * a.output_gradient_stride + d, n), sum);
+                }
+                delta[r] = vf_hsum(sum);
                 lse[r] = a.log_sum_exp[(row + r) * a.log_sum_exp_stride + head];
             }
             tiles_of_rows(q, stride, rows, h.dim, q_tiles);
@@ -189,15 +206,16 @@ static void train_backward(const TrainHead& h, float* scratch, int64_t capacity)
             std::memset(q_gradient, 0, sizeof(float) * rows * width);
             for (int k0 = 0; k0 <= q0; k0 += kTile) {
                 int count = imin(kTile, imin(h.length, q0 + rows) - k0), padded = static_cast<int>(round_up(count, 16));
-                score_tile(q_tiles, rows, key_rows + k0 * dim, h.dim, count, s);
-                score_tile(o_tiles, rows, value_rows + k0 * dim, h.dim, count, dp);
+                score_tile(q_tiles, rows, key_rows + k0 * dim, h.dim, count, k0 == q0, s);
+                score_tile(o_tiles, rows, value_rows + k0 * dim, h.dim, count, k0 == q0, dp);
                 probability_rows(s, dp, rows, q0, k0, count, padded, a.scale, lse, delta);
                 add_product(dp, rows, key_columns + static_cast<int64_t>(k0) * 16, capacity, h.width, count,
-                            q_gradient);
+                            k0 == q0 ? Zeros::kRight : Zeros::kNone, q_gradient);
                 transpose_square(s, rows, padded, s_turned);
                 transpose_square(dp, rows, padded, dp_turned);
-                add_product(s_turned, count, o_columns, kTile, h.width, rows, value_gradient + k0 * width);
-                add_product(dp_turned, count, q_columns, kTile, h.width, rows, key_gradient + k0 * width);
+                Zeros zeros = k0 == q0 ? Zeros::kLeft : Zeros::kNone;
+                add_product(s_turned, count, o_columns, kTile, h.width, rows, zeros, value_gradient + k0 * width);
+                add_product(dp_turned, count, q_columns, kTile, h.width, rows, zeros, key_gradient + k0 * width);
             }
             for (int r = 0; r < rows; r++)
                 add_row(q_gradient + r * width, h.dim, a.qkv_gradient + (row + r) * a.qkv_gradient_stride + head * dim,
