@@ -32,7 +32,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
     private const string Noisy = "noisy";
     private readonly SimulationStages _stages = new(output, settings.Stamp(), resume);
     private readonly PocketBench _bench = new(settings.Threads, settings.ResponseLength);
-    private readonly IReadOnlyList<PocketRow> _eval = PocketWorld.Default.Split("eval");
+    private readonly PocketRow[] _eval = [.. PocketWorld.Default.Split("eval").Take(settings.EvalRows)];
     private readonly PocketRow[] _val = [.. PocketWorld.Default.Split("val").Take(settings.ValRows)];
 
     /// <summary>Runs all stages that are not done, and writes the results.</summary>
@@ -105,7 +105,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
         var tuning = Tuning(start, "pocket:sft", Policy, settings.SftLearningRate, settings.SftEpochs) with { Eval = "pocket:val" };
         var session = TrainingSession.Open(tuning, ModelHead.Language);
         var summary = session.Run(
-            new SftTask(), session.Builder.Sft(TrainingData.Sft(tuning.Train, null)), session.Builder.Sft(TrainingData.Sft(tuning.Eval!, null)), cancellation, quiet: true);
+            new SftTask(), session.Builder.Sft(TrainingData.Sft(tuning.Train, settings.SftRows)), session.Builder.Sft(TrainingData.Sft(tuning.Eval!, settings.ValRows)), cancellation, quiet: true);
         return new JsonObject { ["from"] = "base", ["loss"] = summary.LastLoss };
     }
 
@@ -278,7 +278,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
             method == "ppo" && Directory.Exists(best) ? best : folder, _eval, settings.EvalSamples, settings.Seed + 5, cancellation, method == "reward-condition" ? RewardConditioning.Positive : string.Empty);
     }
 
-    // Against the last samples of the baseline, which neither best-of-n's winners nor the baseline's own line are among the first of.
+    // Against the last samples of the baseline: its own line has the first, and best-of-n's winners at full settings come from the first half.
     private JsonObject Measure(string method, string[][] samples)
     {
         string[][] others = [.. ReadSamples("sft").Select(s => s[^Math.Min(settings.EvalSamples, s.Length)..])];

@@ -17,6 +17,9 @@ internal sealed record SimulationSettings
     /// <summary>Starts from the embedded fine-tuned model where this build has one.</summary>
     public bool EmbeddedPolicy { get; init; }
 
+    /// <summary>Rows of fine-tuning from random weights; null for all.</summary>
+    public int? SftRows { get; init; }
+
     /// <summary>Epochs of fine-tuning from random weights.</summary>
     public int SftEpochs { get; init; } = 14;
 
@@ -61,6 +64,9 @@ internal sealed record SimulationSettings
 
     /// <summary>Rows of the val split that PPO's policies are looked at on.</summary>
     public int ValRows { get; init; } = 200;
+
+    /// <summary>Rows of the eval split that methods are measured on.</summary>
+    public int EvalRows { get; init; } = 200;
 
     /// <summary>Outer steps of Quark.</summary>
     public int QuarkSteps { get; init; } = 40;
