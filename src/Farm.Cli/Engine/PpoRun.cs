@@ -93,6 +93,24 @@ internal sealed class PpoRun(FeedbackSession session, PpoOptions options)
         return summary;
     }
 
+    // The reward model's adapters where they have the value network's shape, under a head of zero; else the value network starts from the base.
+    private static void StartFromReward(TrainableLlama value, string adapter)
+    {
+        LoraOptions found = PeftAdapter.ReadOptions(adapter), own = value.Options.Lora!;
+        if (found.Rank != own.Rank || found.Alpha != own.Alpha || !found.TargetModules.Order().SequenceEqual(own.TargetModules.Order()))
+        {
+            Console.Error.WriteLine("The reward model's adapters have another shape than --lora-rank, --lora-alpha and --lora-target-modules say, so the value network starts from the base.");
+            return;
+        }
+
+        PeftAdapter.Load(value, adapter, TensorNames.RewardPrefix);
+        foreach (string name in new[] { TensorNames.RewardHeadWeight, TensorNames.RewardHeadBias })
+        {
+            var head = value.Trained.ValueOf(name);
+            value.Backend.Scale(head, 0, head);
+        }
+    }
+
     private PpoNetworks Load(CpuBackend backend, ICheckpoint checkpoint, string? adapter, out IRewardSource rewards)
     {
         var settings = session.Settings;
@@ -122,6 +140,10 @@ internal sealed class PpoRun(FeedbackSession session, PpoOptions options)
             else
             {
                 value = Keep(TrainableLlama.Share(policy, valueOptions));
+                if (adapter is not null && settings.InitValueWithReward)
+                {
+                    StartFromReward(value, adapter);
+                }
             }
 
             if (adapter is null)

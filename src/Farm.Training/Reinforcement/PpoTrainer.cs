@@ -176,7 +176,8 @@ public sealed class PpoTrainer : IDisposable
 
             if (evaluates)
             {
-                var (reward, rank) = Evaluate(step, cancellation);
+                // After a step the weights are ahead of the last checkpoint, so nothing is interrupted before they are one themselves.
+                var (reward, rank) = Evaluate(step, _options.Departures.SavesBeforeStep ? cancellation : CancellationToken.None);
                 Log(step, [("eval_reward", reward), .. rank == reward ? Array.Empty<(string, double)>() : [("eval_rank", rank)]]);
                 if (rank > best)
                 {
