@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Farm.Core;
 using Farm.Cpu;
 using Farm.Training.Methods;
 using Farm.Training.Reinforcement;

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Farm.Cli.Data;
-using Farm.Cli.Options;
 using Farm.Core;
 using Farm.Cpu;
 using Farm.Models.Checkpoints;

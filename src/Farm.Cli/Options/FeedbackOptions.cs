@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Farm.Core;
-using Farm.Training.Model;
 using Farm.Training.Methods;
+using Farm.Training.Model;
 using Farm.Training.Optimisation;
 using Farm.Training.Reinforcement;
 

@@ -106,7 +106,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
         var session = TrainingSession.Open(tuning, ModelHead.Language);
         var summary = session.Run(
             new SftTask(), session.Builder.Sft(TrainingData.Sft(tuning.Train, settings.SftRows)), session.Builder.Sft(TrainingData.Sft(tuning.Eval!, settings.ValRows)), cancellation, quiet: true);
-        return new JsonObject { ["from"] = "base", ["loss"] = summary.LastLoss };
+        return new JsonObject { ["from"] = "base", ["loss"] = double.IsFinite(summary.LastLoss) ? summary.LastLoss : null };
     }
 
     private JsonObject SamplePreferences()

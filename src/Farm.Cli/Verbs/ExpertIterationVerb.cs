@@ -8,7 +8,6 @@ using Farm.Core;
 using Farm.Cpu;
 using Farm.Inference;
 using Farm.Models.Prompts;
-using Farm.Training.Data;
 using Farm.Training.Model;
 using Farm.Training.Tasks;
 

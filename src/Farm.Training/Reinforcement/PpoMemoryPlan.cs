@@ -1,7 +1,7 @@
 using System.Globalization;
 using Farm.Core;
-using Farm.Models.Configuration;
 using Farm.Models.Checkpoints;
+using Farm.Models.Configuration;
 using Farm.Models.Llama;
 using Farm.Training.Model;
 
