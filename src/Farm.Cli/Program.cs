@@ -26,13 +26,7 @@ public static class Program
     {
         try
         {
-            var result = Root(cancellation).Parse(args);
-            if (result.Errors.Count > 0)
-            {
-                return Refuse(result);
-            }
-
-            return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            return Invoke(args, cancellation);
         }
         catch (BadInputException e)
         {
@@ -53,6 +47,14 @@ public static class Program
         }
     }
 
+    private static int Invoke(string[] args, CancellationToken cancellation)
+    {
+        var result = Root(cancellation).Parse(args);
+        return result.Errors.Count > 0
+            ? Refuse(result)
+            : result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    }
+
     private static RootCommand Root(CancellationToken cancellation)
     {
         var root = new RootCommand("Farm samples, scores and ranks responses of instruction-following language models on this machine.");
@@ -60,7 +62,8 @@ public static class Program
         {
             BestOfNVerb.Create(cancellation), DecodeVerb.Create(cancellation), ScoreVerb.Create(cancellation), RerankVerb.Create(cancellation),
             SftVerb.Create(cancellation), RewardVerb.Create(cancellation), PpoVerb.Create(cancellation), DpoVerb.Create(cancellation), ExpertIterationVerb.Create(cancellation),
-            QuarkVerb.Create(cancellation), FeedMeVerb.Create(cancellation), RewardConditionVerb.Create(cancellation), SimulateVerb.Create(cancellation), RecoverVerb.Create(), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(), PocketVerb.Create(),
+            QuarkVerb.Create(cancellation), FeedMeVerb.Create(cancellation), RewardConditionVerb.Create(cancellation), SimulateVerb.Create(cancellation), RecoverVerb.Create(),
+            TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(), PocketVerb.Create(args => Invoke(args, cancellation), cancellation),
         })
         {
             root.Subcommands.Add(verb);

@@ -14,13 +14,13 @@ namespace Farm.Pocket;
 public sealed class PocketWorld
 {
     private readonly ulong _seed;
-    private readonly Lazy<IReadOnlyDictionary<string, IReadOnlyList<PocketRow>>> _splits;
+    private readonly Lazy<IReadOnlyDictionary<string, Lazy<IReadOnlyList<PocketRow>>>> _splits;
 
     /// <summary>The world of a seed. Rows are made when they are first asked for.</summary>
     public PocketWorld(ulong seed)
     {
         _seed = seed;
-        _splits = new Lazy<IReadOnlyDictionary<string, IReadOnlyList<PocketRow>>>(() => PocketSplits.Create(seed));
+        _splits = new(() => PocketSplits.Create(seed));
     }
 
     /// <summary>The world of seed 0, which the embedded models know.</summary>
@@ -62,7 +62,7 @@ public sealed class PocketWorld
     {
         ArgumentNullException.ThrowIfNull(name);
         return _splits.Value.TryGetValue(name, out var rows)
-            ? rows
+            ? rows.Value
             : throw new BadInputException($"The pocket world has no split '{name}'; it has {string.Join(", ", SplitNames)}.");
     }
 
@@ -96,9 +96,15 @@ public sealed class PocketWorld
         return files;
     }
 
-    /// <summary>Trains the tokenizer on prompts and outputs of the splits that models learn from (all but val and eval).</summary>
+    /// <summary>
+    /// Trains the tokenizer on the splits that models learn from (all but val and eval). The fixed parts of AlpacaFarm's prompt templates are
+    /// one token each: they are two thirds of a pocket prompt's words and say nothing.
+    /// </summary>
     public BpeVocabulary TrainTokenizer() => BpeTrainer.Train(
-        SplitNames.Where(n => n is not ("val" or "eval")).SelectMany(Split).SelectMany(r => new[] { PromptDictionary.Default.Format(r.Instruction, r.Input), r.Output }), VocabularySize);
+        SplitNames.Where(n => n is not ("val" or "eval")).SelectMany(Split).SelectMany(r => new[] { r.Instruction, r.Input, r.Output }), VocabularySize, PromptFrames());
+
+    private static string[] PromptFrames() =>
+        [.. new[] { PromptDictionary.Default.Format("\u0001", null), PromptDictionary.Default.Format("\u0001", "\u0001") }.SelectMany(p => p.Split('\u0001')).Distinct(StringComparer.Ordinal)];
 
     /// <summary>Writes tokenizer.json and tokenizer_config.json into a model folder.</summary>
     /// <exception cref="BadInputException">The files cannot be written.</exception>

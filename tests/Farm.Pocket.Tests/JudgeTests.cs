@@ -87,7 +87,7 @@ public sealed class JudgeTests
     [Fact]
     public void Should_label_demonstrations_as_the_gold_judge_would_but_for_the_noise()
     {
-        var rows = PocketWorld.Default.Split("preference");
+        var rows = PocketWorld.Default.Split("unlabeled");
         var noisy = PocketPreferences.FromDemonstrations(rows, new JudgePool(0), seed: 4);
         var clean = PocketPreferences.FromDemonstrations(rows, new SimulatedJudge("gold", JudgeBias.None, 0), seed: 4);
         Assert.InRange(noisy.Count, 3950, 4000);

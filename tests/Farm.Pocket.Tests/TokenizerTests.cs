@@ -34,9 +34,20 @@ public sealed class TokenizerTests : IDisposable
     {
         var tokenizer = Load();
         var rows = PocketWorld.Default.Split("val");
-        Assert.All(rows, r => Assert.InRange(tokenizer.Encode(PromptDictionary.Default.Format(r.Instruction, r.Input)).Length, 10, 120));
+        Assert.All(rows, r => Assert.InRange(tokenizer.Encode(PromptDictionary.Default.Format(r.Instruction, r.Input)).Length, 5, 70));
         Assert.InRange(rows.Average(r => tokenizer.Encode(r.Output, false).Length + 1), 2, 15);
         Assert.InRange(rows.Count(r => tokenizer.Encode(r.Output, false).Length < 25) / (double)rows.Count, 0.9, 1);
+    }
+
+    [Fact]
+    public void Should_hold_the_fixed_parts_of_a_prompt_in_one_token_each()
+    {
+        var tokenizer = Load();
+        int[] without = tokenizer.Encode(PromptDictionary.Default.Format("x", null)), with = tokenizer.Encode(PromptDictionary.Default.Format("x", "y"));
+        int x = tokenizer.Encode("x", false)[0], y = tokenizer.Encode("y", false)[0];
+        Assert.Equal([1, without[1], x, without[3]], without);
+        Assert.Equal([1, with[1], x, with[3], y, without[3]], with);
+        Assert.Equal(4, new[] { without[1], without[3], with[1], with[3] }.Distinct().Count());
     }
 
     [Fact]

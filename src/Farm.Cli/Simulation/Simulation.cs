@@ -315,7 +315,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
         {
             OutputFolder = folder,
             Epochs = epochs,
-            MicroBatch = 16,
+            MicroBatch = 32,
             Accumulation = 1,
             LearningRate = learningRate,
             AdamW = new AdamWOptions { WeightDecay = 0.1 },

@@ -21,13 +21,13 @@ internal sealed record SimulationSettings
     public int? SftRows { get; init; }
 
     /// <summary>Epochs of fine-tuning from random weights.</summary>
-    public int SftEpochs { get; init; } = 14;
+    public int SftEpochs { get; init; } = 8;
 
     /// <summary>Its learning rate.</summary>
-    public double SftLearningRate { get; init; } = 3e-3;
+    public double SftLearningRate { get; init; } = 4e-3;
 
     /// <summary>Rows of the preference split that are sampled on; null for all.</summary>
-    public int? PreferenceRows { get; init; }
+    public int? PreferenceRows { get; init; } = 8000;
 
     /// <summary>Samples of each of them, of which pairs are made.</summary>
     public int PreferenceSamples { get; init; } = 4;
@@ -42,7 +42,7 @@ internal sealed record SimulationSettings
     public int RewardEpochs { get; init; } = 2;
 
     /// <summary>Learning rate of reward models.</summary>
-    public double RewardLearningRate { get; init; } = 3e-4;
+    public double RewardLearningRate { get; init; } = 1e-3;
 
     /// <summary>Most tokens of a response.</summary>
     public int ResponseLength { get; init; } = 64;
@@ -113,8 +113,9 @@ internal sealed record SimulationSettings
         Seed = seed,
         Threads = threads,
         EmbeddedPolicy = true,
-        SftEpochs = 6,
-        PreferenceRows = 1500,
+        SftRows = 12000,
+        SftEpochs = 4,
+        PreferenceRows = 3000,
         PreferenceSamples = 2,
         PairsPerRow = 1,
         PpoSteps = 20,

@@ -11,12 +11,17 @@ namespace Farm.Cli.Verbs;
 internal static class PocketVerb
 {
     /// <summary>Builds the verb with its own verbs.</summary>
-    public static Command Create()
+    /// <param name="run">Runs another command line of Farm and gives its exit code.</param>
+    /// <param name="cancellation">Ends long work.</param>
+    public static Command Create(Func<string[], int> run, CancellationToken cancellation)
     {
         var command = new Command("pocket", "The pocket world: generated instructions, a gold judge and simulated preferences.");
         command.Subcommands.Add(Export());
         command.Subcommands.Add(Score());
+        command.Subcommands.Add(PocketPreferVerb.Create());
+        command.Subcommands.Add(PocketEvaluateVerb.Create(cancellation));
         command.Subcommands.Add(PocketBaseVerb.Create());
+        command.Subcommands.Add(PocketTrainVerb.Create(run));
         return command;
     }
 
@@ -118,8 +123,8 @@ internal static class PocketVerb
 
     private static IEnumerable<(string Kind, GoldScore Score)> Grade(string file, InstructionRow row)
     {
-        var question = new PocketRow(row.Instruction, row.Input ?? string.Empty);
-        string kind = GoldJudge.KindOf(question) ?? throw new BadInputException($"{file}, row {row.Number}, field 'instruction': is none of the pocket world.");
+        var question = PocketRows.Of(file, row);
+        string kind = GoldJudge.KindOf(question)!;
         return row.Outputs.Select(o => (kind, GoldJudge.Score(question, o)));
     }
 }

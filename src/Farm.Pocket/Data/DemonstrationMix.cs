@@ -6,7 +6,7 @@ namespace Farm.Pocket.Data;
 /// <param name="Sloppy">A right answer without its capital or full stop, or with doubled spaces.</param>
 /// <param name="OffConstraint">A right answer with a word lost or said twice.</param>
 /// <param name="OffTopic">An answer to an instruction of another kind.</param>
-public sealed record DemonstrationMix(double Wrong = 0.14, double Verbose = 0.10, double Sloppy = 0.08, double OffConstraint = 0.08, double OffTopic = 0.04)
+public sealed record DemonstrationMix(double Wrong = 0.14, double Verbose = 0.14, double Sloppy = 0.12, double OffConstraint = 0.10, double OffTopic = 0.10)
 {
     /// <summary>Right and clean answers alone.</summary>
     public static DemonstrationMix Clean { get; } = new(0, 0, 0, 0, 0);

@@ -14,7 +14,14 @@ internal static class Demonstrator
     /// <summary>A demonstration for a row of the pocket world.</summary>
     public static string Write(PocketRow row, DemonstrationMix mix, Draws draws)
     {
-        var (kind, task) = TaskKinds.Find(row) ?? throw GoldJudge.NotPocket(row);
+        var (kind, _) = TaskKinds.Find(row) ?? throw GoldJudge.NotPocket(row);
+        return Write(row, kind, mix, draws);
+    }
+
+    /// <summary>The same where the row's kind is known.</summary>
+    public static string Write(PocketRow row, TaskKind kind, DemonstrationMix mix, Draws draws)
+    {
+        var task = kind.Read(row) ?? throw GoldJudge.NotPocket(row);
         string right = task.Answer(draws);
         double at = draws.Uniform();
         return (at -= mix.Wrong) < 0 ? Wrong(row, kind, task, draws)

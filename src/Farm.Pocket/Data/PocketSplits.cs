@@ -7,20 +7,21 @@ namespace Farm.Pocket.Data;
 internal static class PocketSplits
 {
     /// <summary>Names and sizes, in AlpacaFarm's words.</summary>
-    public static readonly (string Name, int Rows)[] Sizes = [("sft", 4000), ("preference", 4000), ("unlabeled", 4000), ("val", 500), ("eval", 200)];
+    public static readonly (string Name, int Rows)[] Sizes = [("sft", 24000), ("preference", 24000), ("unlabeled", 4000), ("val", 500), ("eval", 200)];
 
-    /// <summary>Makes all splits.</summary>
-    public static IReadOnlyDictionary<string, IReadOnlyList<PocketRow>> Create(ulong seed)
+    /// <summary>Makes all splits; the outputs of one are written when it is first asked for.</summary>
+    public static IReadOnlyDictionary<string, Lazy<IReadOnlyList<PocketRow>>> Create(ulong seed)
     {
         var rows = Distinct(seed, Sizes.Sum(s => s.Rows));
         var shuffled = new Draws(seed, "shuffle").Some(rows, rows.Count);
-        var splits = new Dictionary<string, IReadOnlyList<PocketRow>>(StringComparer.Ordinal);
+        var splits = new Dictionary<string, Lazy<IReadOnlyList<PocketRow>>>(StringComparer.Ordinal);
         int start = 0;
         foreach (var (name, count) in Sizes)
         {
             // The reference outputs of eval are right; all others are what a mixed crowd would write.
             var mix = name == "eval" ? DemonstrationMix.Clean : new DemonstrationMix();
-            splits[name] = [.. shuffled.AsSpan(start, count).ToArray().Select(r => r with { Output = Demonstrator.Write(r, mix, new Draws(seed, $"demonstration\n{r.Key}")) })];
+            var part = shuffled.Skip(start).Take(count).ToArray();
+            splits[name] = new(() => [.. part.Select(p => p.Row with { Output = Demonstrator.Write(p.Row, p.Kind, mix, new Draws(seed, $"demonstration\n{p.Row.Key}")) })]);
             start += count;
         }
 
@@ -28,11 +29,11 @@ internal static class PocketSplits
     }
 
     // Kinds take turns; one that has nothing new to say in its turn is passed over.
-    private static List<PocketRow> Distinct(ulong seed, int count)
+    private static List<(PocketRow Row, TaskKind Kind)> Distinct(ulong seed, int count)
     {
         (TaskKind Kind, Draws Draws)[] kinds = [.. TaskKinds.All.Select(k => (k, new Draws(seed, $"rows\n{k.Name}")))];
         var keys = new HashSet<string>(StringComparer.Ordinal);
-        var rows = new List<PocketRow>(count);
+        var rows = new List<(PocketRow, TaskKind)>(count);
         while (rows.Count < count)
         {
             foreach (var (kind, draws) in kinds)
@@ -44,7 +45,7 @@ internal static class PocketSplits
                     // A draw can be degenerate, e.g. a list of one; the kind then does not read it back.
                     if (kind.Read(row) is not null && keys.Add(row.Key))
                     {
-                        rows.Add(row);
+                        rows.Add((row, kind));
                         break;
                     }
                 }

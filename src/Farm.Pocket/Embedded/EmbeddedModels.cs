@@ -15,6 +15,9 @@ public static class EmbeddedModels
     /// <summary>False in a build without trained models.</summary>
     public static bool Available => s_bundle.Value.HasModels;
 
+    /// <summary>SHA-256 and path of each file, as lines of the command sha256sum.</summary>
+    public static IReadOnlyList<string> Checksums => s_bundle.Value.Checksums;
+
     /// <summary>
     /// Writes the models into a folder of their own below <paramref name="cacheFolder"/>, named by their checksums, and checks every file by SHA-256. What
     /// is there already and right is left alone; the folder appears whole or not at all, also when several processes extract at once.

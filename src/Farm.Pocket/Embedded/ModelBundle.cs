@@ -13,6 +13,9 @@ internal sealed class ModelBundle(string? checksums, IReadOnlyDictionary<string,
     /// <summary>True if there are both models.</summary>
     public bool HasModels => checksums is not null && files.ContainsKey("policy/config.json") && files.ContainsKey("reward/config.json");
 
+    /// <summary>The lines of the list of checksums.</summary>
+    public IReadOnlyList<string> Checksums { get; } = checksums?.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+
     /// <summary>The bundle of an assembly's resources.</summary>
     public static ModelBundle FromResources(Assembly assembly)
     {

@@ -17,12 +17,13 @@ public static partial class BpeTrainer
 
     /// <summary>Trains a vocabulary.</summary>
     /// <param name="texts">The texts, without special tokens.</param>
-    /// <param name="vocabularySize">The most entries, special tokens and the 256 bytes included.</param>
+    /// <param name="vocabularySize">The most entries, special tokens, frames and the 256 bytes included.</param>
+    /// <param name="frames">Texts that are one token wherever they occur, e.g. the fixed parts of a prompt template; their ids follow the special tokens'.</param>
     /// <exception cref="BadInputException">The vocabulary cannot hold the special tokens and the bytes.</exception>
-    public static BpeVocabulary Train(IEnumerable<string> texts, int vocabularySize)
+    public static BpeVocabulary Train(IEnumerable<string> texts, int vocabularySize, IReadOnlyList<string>? frames = null)
     {
         ArgumentNullException.ThrowIfNull(texts);
-        List<string> tokens = [.. SpecialTokens, .. Enumerable.Range(0, 256).Select(b => ByteLevelAlphabet.CharOf((byte)b).ToString())];
+        List<string> tokens = [.. SpecialTokens, .. frames ?? [], .. Enumerable.Range(0, 256).Select(b => ByteLevelAlphabet.CharOf((byte)b).ToString())];
         if (vocabularySize < tokens.Count)
         {
             throw new BadInputException($"A byte-level vocabulary has at least {tokens.Count} entries, not {vocabularySize}.");
@@ -47,7 +48,7 @@ public static partial class BpeTrainer
             }
         }
 
-        return new BpeVocabulary(tokens, merges);
+        return new BpeVocabulary(tokens, merges, frames?.Count ?? 0);
     }
 
     private static Word[] Count(IEnumerable<string> texts)

@@ -5,8 +5,11 @@ using Farm.Models.Checkpoints;
 
 namespace Farm.Pocket.Tokenizers;
 
-/// <summary>A trained byte-level BPE: tokens by id, special tokens first, and merges by rank.</summary>
-public sealed record BpeVocabulary(IReadOnlyList<string> Tokens, IReadOnlyList<(string Left, string Right)> Merges)
+/// <summary>A trained byte-level BPE.</summary>
+/// <param name="Tokens">Tokens by id: special tokens, frames, bytes, merged.</param>
+/// <param name="Merges">Merges by rank.</param>
+/// <param name="Frames">How many texts are one token wherever they occur.</param>
+public sealed record BpeVocabulary(IReadOnlyList<string> Tokens, IReadOnlyList<(string Left, string Right)> Merges, int Frames = 0)
 {
     private static readonly JsonWriterOptions s_json = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -44,17 +47,17 @@ public sealed record BpeVocabulary(IReadOnlyList<string> Tokens, IReadOnlyList<(
         json.WriteNull("truncation");
         json.WriteNull("padding");
         json.WriteStartArray("added_tokens");
-        for (int id = 0; id < BpeTrainer.SpecialTokens.Count; id++)
+        for (int id = 0; id < BpeTrainer.SpecialTokens.Count + Frames; id++)
         {
             json.WriteStartObject();
             json.WriteNumber("id", id);
-            json.WriteString("content", BpeTrainer.SpecialTokens[id]);
+            json.WriteString("content", Tokens[id]);
             foreach (string flag in new[] { "single_word", "lstrip", "rstrip", "normalized" })
             {
                 json.WriteBoolean(flag, false);
             }
 
-            json.WriteBoolean("special", true);
+            json.WriteBoolean("special", id < BpeTrainer.SpecialTokens.Count);
             json.WriteEndObject();
         }
 

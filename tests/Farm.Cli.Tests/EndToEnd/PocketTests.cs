@@ -17,7 +17,7 @@ public sealed class PocketTests : IDisposable
         var export = FarmProcess.Run("pocket", "export", "--output", folder, "--seed", "5", "--json");
         Assert.Equal(0, export.ExitCode);
         var rows = JsonDocument.Parse(export.Output).RootElement.GetProperty("rows");
-        foreach (var (name, count) in new[] { ("sft", 4000), ("preference", 4000), ("unlabeled", 4000), ("val", 500) })
+        foreach (var (name, count) in new[] { ("sft", 24000), ("preference", 24000), ("unlabeled", 4000), ("val", 500) })
         {
             string file = Path.Combine(folder, "alpaca_instructions", name + ".json");
             Assert.Equal(count, rows.GetProperty($"alpaca_instructions/{name}.json").GetInt32());
@@ -60,5 +60,37 @@ public sealed class PocketTests : IDisposable
         var export = FarmProcess.Run("pocket", "export", "--output", input);
         Assert.Equal(2, export.ExitCode);
         Assert.Contains("is a file, not a folder", export.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Should_let_simulated_judges_compare_samples()
+    {
+        string input = _folder.Write("in.json", """
+            [{"instruction":"Name two fruits.","input":null,"output":["Pear and plum.","Zzz.","Pear."]},{"instruction":"Name two animals.","output":["Same.","Same."]}]
+            """);
+        string output = _folder.File("pairs.json");
+        var result = FarmProcess.Run("pocket", "prefer", "--input", input, "--output", output, "--judge", "gold", "--pairs-per-row", "3");
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains("3 preferences by gold on 2 rows", result.Output, StringComparison.Ordinal);
+        foreach (var row in InstructionFile.Read(output))
+        {
+            string first = row.Fields.GetProperty("output_1").GetString()!, second = row.Fields.GetProperty("output_2").GetString()!;
+            int preference = row.Fields.GetProperty("preference").GetInt32();
+            Assert.True(preference == 1 ? second != "Pear and plum." : first != "Pear and plum.", $"{first} | {second} | {preference}");
+        }
+    }
+
+    [Theory]
+    [InlineData("[{\"instruction\":\"Name two fruits.\",\"output\":[\"a\",\"a\"]}]", "pool", "1", "no row has two different outputs")]
+    [InlineData("[{\"instruction\":\"Write a poem.\",\"output\":[\"a\",\"b\"]}]", "pool", "1", "row 1, field 'instruction'")]
+    [InlineData("[{\"instruction\":\"Name two fruits.\",\"output\":[\"a\",\"b\"]}]", "14", "1", "from 1 to 13, not '14'")]
+    [InlineData("[{\"instruction\":\"Name two fruits.\",\"output\":[\"a\",\"b\"]}]", "pool", "0", "at least 1, not 0")]
+    public void Should_refuse_what_cannot_be_compared(string rows, string judge, string pairs, string says)
+    {
+        string output = _folder.File("none.json");
+        var result = FarmProcess.Run("pocket", "prefer", "--input", _folder.Write("in.json", rows), "--output", output, "--judge", judge, "--pairs-per-row", pairs);
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains(says, result.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(output));
     }
 }

@@ -1,0 +1,143 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using Farm.Core;
+using Farm.Pocket.Embedded;
+using Farm.Training.Checkpoints;
+
+namespace Farm.Cli.Verbs;
+
+/// <summary>
+/// <c>farm pocket train</c>: the models that Farm carries, from random weights: supervised fine-tuning, samples of the policy, preferences of
+/// the simulated judges, reward modeling. Every stage is a command of Farm that is printed before it runs.
+/// </summary>
+internal static class PocketTrainVerb
+{
+    /// <summary>Files of a model folder that belong to the model and not to its training.</summary>
+    private static readonly string[] s_modelFiles = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+
+    /// <summary>Builds the verb.</summary>
+    /// <param name="run">Runs another command line of Farm and gives its exit code.</param>
+    public static Command Create(Func<string[], int> run)
+    {
+        var output = new Option<string>("--output") { Description = "Folder of all stages; the same command again goes on where it ended.", HelpName = "DIR", Required = true };
+        var threads = new Option<int>("--threads") { Description = "Threads of the kernels; they change no bit.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var command = new Command("train", "Trains the embedded policy and reward model again, to the same bits on a CPU of the same vector width, and compares checksums.");
+        command.Options.Add(output);
+        command.Options.Add(threads);
+        command.SetAction(result =>
+        {
+            string folder = result.GetRequiredValue(output);
+            if (File.Exists(folder))
+            {
+                throw new BadInputException($"--output {folder} is a file, not a folder.");
+            }
+
+            double seconds = 0;
+            foreach (var (name, arguments) in Recipe(folder, result.GetValue(threads).ToString(CultureInfo.InvariantCulture)))
+            {
+                var (code, taken) = Stage(folder, name, arguments, run);
+                if (code != ExitCodes.Done)
+                {
+                    return code;
+                }
+
+                seconds += taken;
+            }
+
+            Finish(folder, seconds);
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    private static IEnumerable<(string Name, string[] Arguments)> Recipe(string folder, string threads)
+    {
+        string At(string name) => Path.Combine(folder, name);
+        yield return ("data", ["pocket", "export", "--output", At("data")]);
+        yield return ("base", ["pocket", "base", "--output", At("base")]);
+        yield return ("policy",
+        [
+            "sft", "--model", At("base"), "--train", "pocket:sft", "--eval", "pocket:val", "--output", At("policy"), "--learning-rate", "4e-3", "--num-train-epochs", "8",
+            "--per-device-train-batch-size", "32", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", "--threads", threads,
+        ]);
+        yield return ("samples",
+        [
+            "decode", "--model", At("policy"), "--input", At(Path.Combine("data", "alpaca_instructions", "preference.json")), "--output", At("samples.json"),
+            "--num-return-sequences", "4", "--max-new-tokens", "64", "--restart", "--threads", threads,
+        ]);
+        yield return ("preferences", ["pocket", "prefer", "--input", At("samples.json"), "--output", At("preferences.json"), "--pairs-per-row", "2"]);
+        yield return ("reward",
+        [
+            "reward", "--model", At("policy"), "--train", At("preferences.json"), "--output", At("reward"), "--learning-rate", "1e-3", "--num-train-epochs", "2",
+            "--per-device-train-batch-size", "32", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", "--threads", threads,
+        ]);
+        yield return ("evaluation", ["pocket", "evaluate", "--policy", At("policy"), "--reward", At("reward"), "--threads", threads]);
+    }
+
+    /// <summary>Runs a stage that is not done yet; its marker holds the seconds it took.</summary>
+    private static (int Code, double Seconds) Stage(string folder, string name, string[] arguments, Func<string[], int> run)
+    {
+        string marker = Path.Combine(folder, $".{name}.done");
+        bool last = name == "evaluation";
+        if (!last && File.Exists(marker) && double.TryParse(File.ReadAllText(marker), NumberStyles.Float, CultureInfo.InvariantCulture, out double before))
+        {
+            return (ExitCodes.Done, before);
+        }
+
+        if (arguments[0] is "sft" or "reward" && new TrainingCheckpoints(Path.Combine(folder, name)).Steps().Count > 0)
+        {
+            arguments = [.. arguments, "--resume"];
+        }
+
+        Console.Error.WriteLine($"$ farm {string.Join(' ', arguments)}");
+        long start = Stopwatch.GetTimestamp();
+        int code = run(arguments);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (code == ExitCodes.Done && !last)
+        {
+            File.WriteAllText(marker, seconds.ToString("F1", CultureInfo.InvariantCulture));
+        }
+
+        return (code, last ? 0 : seconds);
+    }
+
+    /// <summary>Puts the models and their checksums into one folder, as the assembly carries them.</summary>
+    private static void Finish(string folder, double seconds)
+    {
+        string models = Path.Combine(folder, "models");
+        var sums = new List<string>();
+        foreach (string name in new[] { "policy", "reward" })
+        {
+            Directory.CreateDirectory(Path.Combine(models, name));
+            foreach (string file in s_modelFiles)
+            {
+                string target = Path.Combine(models, name, file);
+                File.Copy(Path.Combine(folder, name, file), target, overwrite: true);
+                sums.Add($"{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(target)))}  {name}/{file}");
+            }
+        }
+
+        File.WriteAllText(Path.Combine(models, "SHA256SUMS"), string.Concat(sums.Select(s => s + "\n")));
+        foreach (string sum in sums)
+        {
+            Console.Out.WriteLine(sum);
+        }
+
+        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{models}: trained in {seconds / 60:F1} minutes; {Compare(sums)}"));
+    }
+
+    private static string Compare(List<string> sums)
+    {
+        if (!EmbeddedModels.Available)
+        {
+            return "this build carries no models to compare with";
+        }
+
+        int equal = sums.Count(EmbeddedModels.Checksums.Contains);
+        return equal == sums.Count
+            ? "every file equals the embedded one"
+            : $"{sums.Count - equal} of {sums.Count} files differ from the embedded ones (another vector width of the CPU rounds differently)";
+    }
+}
