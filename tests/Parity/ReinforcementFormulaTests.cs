@@ -8,6 +8,7 @@ namespace Parity;
 public sealed class ReinforcementFormulaTests : IDisposable
 {
     private static readonly JsonNode Golden = JsonNode.Parse(File.ReadAllText(Shared.Path("data", "golden", "rl.json")))!;
+    private static readonly string[] DpoInputs = ["policy_chosen", "policy_rejected", "reference_chosen", "reference_rejected"];
     private readonly CpuBackend _backend = new(2);
     private readonly List<DeviceMemory> _memory = [];
 
@@ -128,7 +129,7 @@ public sealed class ReinforcementFormulaTests : IDisposable
     public void Preference_losses_and_gradients(string name)
     {
         var block = Golden["dpo"]![name]!;
-        Tensor[] inputs = [.. new[] { "policy_chosen", "policy_rejected", "reference_chosen", "reference_rejected" }.Select(n => Device([.. Data(block["inputs"]![n]).Select(v => (float)v)]))];
+        Tensor[] inputs = [.. DpoInputs.Select(n => Device([.. Data(block["inputs"]![n]).Select(v => (float)v)]))];
         int n = inputs[0].Columns;
         float beta = (float)block["parameters"]!["beta"]!, smoothing = (float)block["parameters"]!["label_smoothing"]!;
         foreach (var (key, settings) in new[]
