@@ -61,10 +61,11 @@ public static class Program
         foreach (var verb in new[]
         {
             BestOfNVerb.Create(cancellation), DecodeVerb.Create(cancellation), ScoreVerb.Create(cancellation), RerankVerb.Create(cancellation),
-            SftVerb.Create(cancellation), RewardVerb.Create(cancellation), RecoverVerb.Create(), TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(),
-            PocketVerb.Create(args => Invoke(args, cancellation), cancellation),
-            AnnotateVerb.Create(cancellation), EvaluateVerb.Create(cancellation), LeaderboardVerb.Create(), AnalyzeVerb.Create(), ConsistencyVerb.Create(), WinrateVerb.Create(), UltraFeedbackVerb.Create(cancellation), SparseFeedbackVerbs.Conversions(),
-            OaiBaselineVerb.Create(cancellation), CompareModelsVerb.Create(cancellation),
+            SftVerb.Create(cancellation), RewardVerb.Create(cancellation), PpoVerb.Create(cancellation), DpoVerb.Create(cancellation), ExpertIterationVerb.Create(cancellation),
+            QuarkVerb.Create(cancellation), FeedMeVerb.Create(cancellation), RewardConditionVerb.Create(cancellation), SimulateVerb.Create(cancellation), RecoverVerb.Create(),
+            AnnotateVerb.Create(cancellation), EvaluateVerb.Create(cancellation), LeaderboardVerb.Create(), AnalyzeVerb.Create(), ConsistencyVerb.Create(), WinrateVerb.Create(),
+            UltraFeedbackVerb.Create(cancellation), SparseFeedbackVerbs.Conversions(), OaiBaselineVerb.Create(cancellation), CompareModelsVerb.Create(cancellation),
+            TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(), PocketVerb.Create(args => Invoke(args, cancellation), cancellation),
         })
         {
             root.Subcommands.Add(verb);

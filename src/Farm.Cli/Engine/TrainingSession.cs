@@ -17,15 +17,16 @@ using Farm.Training.Tasks;
 
 namespace Farm.Cli.Engine;
 
-/// <summary>A run of <c>farm sft</c> or <c>farm reward</c>, from the model folder to the saved model.</summary>
+/// <summary>A run of <c>farm sft</c>, <c>farm reward</c>, or a method that is one of them with other examples, from the model folder to the saved model.</summary>
 internal sealed class TrainingSession
 {
     private readonly TrainingSettings _settings;
     private readonly ModelFolder _folder;
     private readonly ModelHead _head;
+    private readonly IReadOnlyList<string> _controlTokens = [];
     private readonly (int PadId, bool Added, int VocabularySize)? _resize;
 
-    private TrainingSession(TrainingSettings settings, ModelHead head)
+    private TrainingSession(TrainingSettings settings, ModelHead head, IReadOnlyList<string> controlTokens)
     {
         _settings = settings;
         _head = head;
@@ -39,6 +40,13 @@ internal sealed class TrainingSession
         var tokenizer = _folder.Tokenizer ?? throw new BadInputException($"{settings.Model} has neither tokenizer.model nor tokenizer.json, so text cannot be tokenised.");
         // AlpacaFarm's reward modeling takes the tokenizer as it is.
         _resize = head == ModelHead.Language ? TokenizerFiles.Resize(tokenizer) : null;
+        if (_resize is { } resize && controlTokens.Any(t => tokenizer.IdOf(t) is null))
+        {
+            _controlTokens = [.. controlTokens.Where(t => tokenizer.IdOf(t) is null)];
+            tokenizer = ExtendedTokenizer.Load(settings.Model, resize.Added ? resize.PadId : null, _controlTokens, resize.VocabularySize);
+            _resize = resize with { VocabularySize = resize.VocabularySize + _controlTokens.Count };
+        }
+
         Builder = new ExampleBuilder(tokenizer, TokenizerSettings.Load(settings.Model).Eos, Prompts, settings.MaxLength);
     }
 
@@ -49,7 +57,7 @@ internal sealed class TrainingSession
     public ExampleBuilder Builder { get; }
 
     /// <summary>Opens the model folder and checks what can be checked before rows are read.</summary>
-    public static TrainingSession Open(TrainingSettings settings, ModelHead head)
+    public static TrainingSession Open(TrainingSettings settings, ModelHead head, IReadOnlyList<string>? controlTokens = null)
     {
         var checkpoints = new TrainingCheckpoints(settings.Trainer.OutputFolder);
         if (settings.Restart && settings.Trainer.Resume)
@@ -63,11 +71,18 @@ internal sealed class TrainingSession
                 $"{settings.Trainer.OutputFolder} holds the checkpoints of a run that came to step {newest}: go on with --resume, or begin again with --restart.");
         }
 
-        return new TrainingSession(settings, head);
+        return new TrainingSession(settings, head, controlTokens ?? []);
     }
 
     /// <summary>Trains and saves.</summary>
-    public void Run(TrainingTask task, ExampleSet train, ExampleSet? eval, CancellationToken cancellation)
+    /// <param name="task">The objective.</param>
+    /// <param name="train">Examples to train on.</param>
+    /// <param name="eval">Examples to evaluate on.</param>
+    /// <param name="cancellation">Stops after the update that is under way.</param>
+    /// <param name="prepare">Completes examples with what only the loaded model knows; is also given a digest of the model.</param>
+    /// <param name="quiet">Reports nothing on standard output.</param>
+    public TrainingSummary Run(
+        TrainingTask task, ExampleSet train, ExampleSet? eval, CancellationToken cancellation, Func<TrainableLlama, string, ExampleSet, ExampleSet>? prepare = null, bool quiet = false)
     {
         string output = _settings.Trainer.OutputFolder;
         foreach (string note in Notes(train, "to train on").Concat(eval is null ? [] : Notes(eval, "to evaluate on")))
@@ -97,13 +112,20 @@ internal sealed class TrainingSession
             new TrainingCheckpoints(output).Clear();
         }
 
+        string digest = (string)_folder.Fingerprint()["sha256"]!;
+        if (prepare is not null)
+        {
+            train = prepare(model, digest, train);
+            eval = eval is null ? null : prepare(model, digest, eval);
+        }
+
         string metrics = Path.Combine(output, "metrics.jsonl");
         using var lines = new JsonLinesSink(metrics);
         using var events = new TensorBoardSink(Path.Combine(output, "tensorboard"));
         using var console = new ConsoleSink();
         using var trainer = new Trainer(
             model, task, train.Examples, eval?.Examples ?? [], _settings.Trainer,
-            new JsonObject { ["model"] = _folder.Fingerprint()["sha256"]!.DeepClone(), ["data"] = Digest(train), ["model_max_length"] = _settings.MaxLength }, [lines, events, console]);
+            new JsonObject { ["model"] = digest, ["data"] = Digest(train), ["model_max_length"] = _settings.MaxLength }, [lines, events, console]);
         Console.Error.WriteLine(FormattableString.Invariant(
             $"{model.Trained.Count / 1e6:F2} M parameters to train, {train.Examples.Count} examples, {trainer.TotalSteps} updates of {trainer.Plan.ExamplesPerUpdate}."));
         TrainingSummary summary;
@@ -118,7 +140,12 @@ internal sealed class TrainingSession
 
         Save(model, checkpoint, output);
         HtmlReport.Write(Path.Combine(output, "report.html"), $"{task.Name}: {Path.GetFileName(Path.TrimEndingDirectorySeparator(_settings.Model))}", JsonLinesSink.Read(metrics));
-        Report(summary, train, output);
+        if (!quiet)
+        {
+            Report(summary, train, output);
+        }
+
+        return summary;
     }
 
     private static IEnumerable<string> Notes(ExampleSet set, string purpose)
@@ -159,6 +186,11 @@ internal sealed class TrainingSession
         }
 
         TokenizerFiles.Copy(_settings.Model, output, _resize is { Added: true } resize ? resize.PadId : null);
+        if (_controlTokens.Count > 0)
+        {
+            TokenizerFiles.AddSpecialTokens(output, _controlTokens, _resize!.Value.VocabularySize - _controlTokens.Count);
+        }
+
         ModelSaver.Save(model, checkpoint, output, _settings.SaveDType, _resize?.PadId);
     }
 
@@ -189,24 +221,5 @@ internal sealed class TrainingSession
             w.WriteNumber("peak_rss_bytes", PeakMemory.Bytes());
             w.WriteEndObject();
         });
-    }
-
-    /// <summary>Metrics on standard error.</summary>
-    private sealed class ConsoleSink : IMetricSink
-    {
-        public void Begin(int stepsDone)
-        {
-            if (stepsDone > 0)
-            {
-                Console.Error.WriteLine($"Going on after step {stepsDone}.");
-            }
-        }
-
-        public void Write(MetricLine line) =>
-            Console.Error.WriteLine($"step {line.Step}: " + string.Join(", ", line.Values.Select(v => FormattableString.Invariant($"{v.Name} {v.Value:G5}"))));
-
-        public void Dispose()
-        {
-        }
     }
 }

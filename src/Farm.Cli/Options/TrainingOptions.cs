@@ -13,6 +13,7 @@ internal sealed class TrainingOptions
     private readonly Option<string> _train = new("--train") { Description = "Rows to train on: a JSON or JSON Lines file.", HelpName = "FILE", Required = true };
     private readonly Option<string?> _eval = new("--eval") { Description = "Rows to evaluate on.", HelpName = "FILE" };
     private readonly Option<string> _output = new("--output") { Description = "Folder for the model, its metrics and checkpoints.", HelpName = "DIR", Required = true };
+    private readonly bool _hasTrain;
     private readonly Option<double> _learningRate;
     private readonly Option<int> _epochs;
     private readonly Option<int?> _maxSteps = new("--max-steps") { Description = "Ends after so many updates, instead of by epochs.", HelpName = "N" };
@@ -48,8 +49,14 @@ internal sealed class TrainingOptions
     private readonly Option<bool> _json = new("--json") { Description = "Prints what was done as JSON." };
 
     /// <summary>Flags with the defaults of one of AlpacaFarm's runs.</summary>
-    public TrainingOptions(double learningRate, int epochs, int accumulation)
+    /// <param name="learningRate">Learning rate.</param>
+    /// <param name="epochs">Passes over the rows.</param>
+    /// <param name="accumulation">Micro-batches of an update.</param>
+    /// <param name="hasTrain">False where rows come from elsewhere than --train.</param>
+    public TrainingOptions(double learningRate, int epochs, int accumulation, bool hasTrain = true)
     {
+        _hasTrain = hasTrain;
+        _train.Required = hasTrain;
         _learningRate = new("--learning-rate") { Description = "Base learning rate.", HelpName = "LR", DefaultValueFactory = _ => learningRate };
         _epochs = new("--num-train-epochs") { Description = "Passes over the rows.", HelpName = "E", DefaultValueFactory = _ => epochs };
         _accumulation = new("--gradient-accumulation-steps") { Description = "Micro-batches of an update.", HelpName = "A", DefaultValueFactory = _ => accumulation };
@@ -65,7 +72,10 @@ internal sealed class TrainingOptions
             _loraTargets, _dtype, _saveDtype, _threads, _promptDictionary, _maxInstances, _json,
         })
         {
-            command.Options.Add(option);
+            if (_hasTrain || option != _train)
+            {
+                command.Options.Add(option);
+            }
         }
     }
 
@@ -119,7 +129,7 @@ internal sealed class TrainingOptions
         };
         trainer.Validate();
         return new TrainingSettings(
-            result.GetRequiredValue(_model), result.GetRequiredValue(_train), result.GetValue(_eval), trainer, maxLength, result.GetValue(_restart), result.GetValue(_recompute),
+            result.GetRequiredValue(_model), _hasTrain ? result.GetRequiredValue(_train) : string.Empty, result.GetValue(_eval), trainer, maxLength, result.GetValue(_restart), result.GetValue(_recompute),
             Lora(result), type, result.GetValue(_saveDtype) is { } save ? Type("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)),
             result.GetValue(_promptDictionary),
             result.GetValue(_maxInstances) is not { } most ? null : most >= 1 ? most : throw new BadInputException($"--max-instances must be at least 1, not {most}."),

@@ -93,7 +93,10 @@ public static class PeftAdapter
 
     /// <summary>Fills the adapters of a model that was loaded with <see cref="ReadOptions"/>.</summary>
     /// <exception cref="BadInputException">A tensor is missing, left over or of another shape.</exception>
-    public static void Load(TrainableLlama model, string folder)
+    /// <param name="model">The model.</param>
+    /// <param name="folder">The adapter's folder.</param>
+    /// <param name="modulePrefix">What stands before the module names in the file beyond the model's own, e.g. a reward model's <c>backbone_model.</c> on a shared base.</param>
+    public static void Load(TrainableLlama model, string folder, string modulePrefix = "")
     {
         ArgumentNullException.ThrowIfNull(model);
         string path = Path.Combine(folder, TensorFile);
@@ -106,9 +109,10 @@ public static class PeftAdapter
         var tensors = SafetensorsFile.Read(file).ToDictionary(t => t.Name);
         foreach (string name in model.Trained.Names)
         {
-            if (!tensors.Remove(Prefix + name, out var tensor) || !tensor.Shape.SequenceEqual(model.Trained.ShapeOf(name)))
+            string stored = Prefix + (name.Contains(".lora_", StringComparison.Ordinal) ? modulePrefix : string.Empty) + name;
+            if (!tensors.Remove(stored, out var tensor) || !tensor.Shape.SequenceEqual(model.Trained.ShapeOf(name)))
             {
-                throw new BadInputException($"{path}: tensor '{Prefix + name}' of shape [{string.Join(", ", model.Trained.ShapeOf(name))}] is not there.");
+                throw new BadInputException($"{path}: tensor '{stored}' of shape [{string.Join(", ", model.Trained.ShapeOf(name))}] is not there.");
             }
 
             model.Backend.Upload<float>(tensor.ReadFloats(), model.Trained.ValueOf(name));

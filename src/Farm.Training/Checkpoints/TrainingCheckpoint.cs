@@ -13,7 +13,14 @@ namespace Farm.Training.Checkpoints;
 /// <param name="Step">Updates done.</param>
 /// <param name="LossSum">Sum of the update losses since the last logged line.</param>
 /// <param name="LossCount">Number of them.</param>
-public sealed record TrainingProgress(int Step, double LossSum, int LossCount);
+/// <param name="Values">Other numbers that a method carries from step to step, such as an adaptive coefficient; null for none.</param>
+public sealed record TrainingProgress(int Step, double LossSum, int LossCount, IReadOnlyDictionary<string, double>? Values = null);
+
+/// <summary>Parameters that are trained together with others, and their optimiser.</summary>
+/// <param name="Name">Stands before the names of its tensors in a checkpoint; empty where there is only one part.</param>
+/// <param name="Parameters">What is trained.</param>
+/// <param name="Optimizer">Its moments.</param>
+public sealed record TrainedPart(string Name, ParameterStore Parameters, AdamWOptimizer Optimizer);
 
 /// <summary>
 /// The folders <c>checkpoint-STEP</c> of a run. Each is written beside its place and renamed when it is whole and on disk, so a name that is there can
@@ -51,10 +58,14 @@ public sealed class TrainingCheckpoints(string folder)
     /// <param name="fingerprint">What decides the run's results.</param>
     /// <param name="limit">Checkpoints to keep, null for all.</param>
     /// <exception cref="BadInputException">The disk is full or refuses; the checkpoints there are stay as they are.</exception>
-    public void Save(ParameterStore parameters, AdamWOptimizer optimizer, TrainingProgress progress, JsonObject fingerprint, int? limit)
+    public void Save(ParameterStore parameters, AdamWOptimizer optimizer, TrainingProgress progress, JsonObject fingerprint, int? limit) =>
+        Save([new TrainedPart(string.Empty, parameters, optimizer)], progress, fingerprint, limit);
+
+    /// <summary>The same of several parts.</summary>
+    /// <exception cref="BadInputException">The disk is full or refuses; the checkpoints there are stay as they are.</exception>
+    public void Save(IReadOnlyList<TrainedPart> parts, TrainingProgress progress, JsonObject fingerprint, int? limit)
     {
-        ArgumentNullException.ThrowIfNull(parameters);
-        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(progress);
         string place = PathOf(progress.Step), temporary = Path.Combine(folder, Temporary + progress.Step.ToString(CultureInfo.InvariantCulture));
         if (Directory.Exists(place))
@@ -71,7 +82,7 @@ public sealed class TrainingCheckpoints(string folder)
             });
             SafetensorsWriter.Write(
                 Path.Combine(temporary, TensorFile),
-                State(parameters, optimizer).Select(s => new DeviceTensorSource(parameters.Backend, s.Name, [s.Tensor.Rows, s.Tensor.Columns], s.Tensor, DType.F32)));
+                State(parts).Select(s => new DeviceTensorSource(parts[0].Parameters.Backend, s.Name, [s.Tensor.Rows, s.Tensor.Columns], s.Tensor, DType.F32)));
             var state = new JsonObject
             {
                 ["version"] = Version,
@@ -80,6 +91,11 @@ public sealed class TrainingCheckpoints(string folder)
                 ["loss_count"] = progress.LossCount,
                 ["fingerprint"] = fingerprint?.DeepClone(),
             };
+            if (progress.Values is { } values)
+            {
+                state["values"] = new JsonObject(values.Select(v => KeyValuePair.Create<string, JsonNode?>(v.Key, v.Value)));
+            }
+
             AtomicFile.Write(Path.Combine(temporary, StateFile), 0, stream => stream.Write(JsonSerializer.SerializeToUtf8Bytes(state)));
             Guard(place, () => Directory.Move(temporary, place));
         }
@@ -106,10 +122,14 @@ public sealed class TrainingCheckpoints(string folder)
 
     /// <summary>Loads the newest checkpoint into parameters and moments; null if there is none.</summary>
     /// <exception cref="BadInputException">It is of another run (the message names what differs), of another shape, or damaged.</exception>
-    public TrainingProgress? LoadNewest(ParameterStore parameters, AdamWOptimizer optimizer, JsonObject fingerprint)
+    public TrainingProgress? LoadNewest(ParameterStore parameters, AdamWOptimizer optimizer, JsonObject fingerprint) =>
+        LoadNewest([new TrainedPart(string.Empty, parameters, optimizer)], fingerprint);
+
+    /// <summary>The same of several parts.</summary>
+    /// <exception cref="BadInputException">It is of another run (the message names all that differs), of another shape, or damaged.</exception>
+    public TrainingProgress? LoadNewest(IReadOnlyList<TrainedPart> parts, JsonObject fingerprint)
     {
-        ArgumentNullException.ThrowIfNull(parameters);
-        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(fingerprint);
         if (Steps() is not [.., var newest])
         {
@@ -128,24 +148,26 @@ public sealed class TrainingCheckpoints(string folder)
             }
 
             RequireSame(statePath, JsonObject.Create(state.GetProperty("fingerprint"))!, fingerprint);
-            progress = new TrainingProgress(state.GetProperty("step").GetInt32(), state.GetProperty("loss_sum").GetDouble(), state.GetProperty("loss_count").GetInt32());
+            progress = new TrainingProgress(state.GetProperty("step").GetInt32(), state.GetProperty("loss_sum").GetDouble(), state.GetProperty("loss_count").GetInt32(),
+                state.TryGetProperty("values", out var values) ? values.EnumerateObject().ToDictionary(v => v.Name, v => v.Value.GetDouble()) : null);
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new BadInputException($"{statePath} is not the state of a training run.", e);
         }
 
-        Restore(place, parameters, optimizer);
+        Restore(place, parts);
         return progress;
     }
 
-    private static IEnumerable<(string Name, Tensor Tensor)> State(ParameterStore parameters, AdamWOptimizer optimizer) =>
-        new[] { ("parameters.matrices", parameters.Matrices.Values), ("parameters.vectors", parameters.Vectors.Values) }.Concat(optimizer.State);
+    private static IEnumerable<(string Name, Tensor Tensor)> State(IReadOnlyList<TrainedPart> parts) => parts.SelectMany(part =>
+        new[] { ("parameters.matrices", part.Parameters.Matrices.Values), ("parameters.vectors", part.Parameters.Vectors.Values) }.Concat(part.Optimizer.State)
+            .Select(s => (part.Name.Length == 0 ? s.Item1 : $"{part.Name}.{s.Item1}", s.Item2)));
 
-    private static void Restore(string place, ParameterStore parameters, AdamWOptimizer optimizer)
+    private static void Restore(string place, IReadOnlyList<TrainedPart> parts)
     {
         using var checkpoint = Checkpoint.Open(place);
-        foreach (var (name, tensor) in State(parameters, optimizer))
+        foreach (var (name, tensor) in State(parts))
         {
             if (!checkpoint.Tensors.TryGetValue(name, out var stored) || stored.DType != DType.F32 || stored.Rows != tensor.Rows || stored.Columns != tensor.Columns)
             {
@@ -155,29 +177,31 @@ public sealed class TrainingCheckpoints(string folder)
 
         const int Block = 1024;
         var values = new float[Block * ParameterStore.FlatColumns];
-        foreach (var (name, tensor) in State(parameters, optimizer))
+        foreach (var (name, tensor) in State(parts))
         {
             for (int first = 0; first < tensor.Rows; first += Block)
             {
                 int rows = Math.Min(Block, tensor.Rows - first);
                 var part = values.AsSpan(0, rows * tensor.Columns);
                 checkpoint.Tensors[name].Read(first, rows, MemoryMarshal.AsBytes(part));
-                parameters.Backend.Upload<float>(part, tensor.SliceRows(first, rows));
+                parts[0].Parameters.Backend.Upload<float>(part, tensor.SliceRows(first, rows));
             }
         }
 
-        parameters.RefreshCopies();
+        foreach (var part in parts)
+        {
+            part.Parameters.RefreshCopies();
+        }
     }
 
     private static void RequireSame(string path, JsonObject stored, JsonObject current)
     {
-        foreach (string field in stored.Select(p => p.Key).Union(current.Select(p => p.Key)))
+        var differences = stored.Select(p => p.Key).Union(current.Select(p => p.Key))
+            .Select(field => (Field: field, Was: stored[field]?.ToJsonString() ?? "absent", Now: current[field]?.ToJsonString() ?? "absent"))
+            .Where(d => d.Was != d.Now).Select(d => $"{d.Field} was {d.Was} and is now {d.Now}").ToList();
+        if (differences.Count > 0)
         {
-            string was = stored[field]?.ToJsonString() ?? "absent", now = current[field]?.ToJsonString() ?? "absent";
-            if (was != now)
-            {
-                throw new BadInputException($"{path}: the run was begun with other settings: {field} was {was} and is now {now}.");
-            }
+            throw new BadInputException($"{path}: the run was begun with other settings: {string.Join("; ", differences)}.");
         }
     }
 

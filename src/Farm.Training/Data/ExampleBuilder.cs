@@ -30,7 +30,7 @@ public sealed class ExampleBuilder(ITokenizer tokenizer, string? endOfSequence, 
         _truncated = 0;
         foreach (var row in rows)
         {
-            string prompt = prompts.Format(row.Instruction, row.Input);
+            string prompt = row.ControlToken + prompts.Format(row.Instruction, row.Input);
             int promptLength = Math.Min(tokenizer.Encode(prompt).Length, maxLength);
             int[] ids = Encode(prompt + row.Output + end);
             // The token before the first label predicts it, so a label needs something in front of it.
@@ -63,6 +63,39 @@ public sealed class ExampleBuilder(ITokenizer tokenizer, string? endOfSequence, 
             return new TrainingExample([Encode(prompt + row.Output1 + end), Encode(prompt + row.Output2 + end)], Target: row.Preference - 1);
         })];
         return new ExampleSet(examples, 0, _truncated);
+    }
+
+    /// <summary>
+    /// DPO: the preferred response first, each built as for <see cref="Sft"/>. A pair whose prompt fills the context is skipped; AlpacaFarm's silent acceptance of other labels than 1 and 2 is not kept.
+    /// </summary>
+    /// <exception cref="BadInputException">A label is neither 1 nor 2, or the tokenizer has no end-of-sequence token.</exception>
+    public ExampleSet PreferencePairs(IEnumerable<PreferenceRow> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        string end = EndOfSequence();
+        var examples = new List<TrainingExample>();
+        int skipped = 0;
+        _truncated = 0;
+        foreach (var row in rows)
+        {
+            if (row.Preference is not (1 or 2))
+            {
+                throw new BadInputException($"{row.Place}, field 'preference': must be 1 or 2, not {row.Preference}.");
+            }
+
+            string prompt = prompts.Format(row.Instruction, row.Input);
+            int first = Math.Max(1, Math.Min(tokenizer.Encode(prompt).Length, maxLength));
+            int[] one = Encode(prompt + row.Output1 + end), two = Encode(prompt + row.Output2 + end);
+            if (first >= Math.Min(one.Length, two.Length))
+            {
+                skipped++;
+                continue;
+            }
+
+            examples.Add(new TrainingExample(row.Preference == 1 ? [one, two] : [two, one], first));
+        }
+
+        return new ExampleSet(examples, skipped, _truncated);
     }
 
     /// <summary>Ratings from 1 to 7, whose target is (score - 1) / 6.</summary>

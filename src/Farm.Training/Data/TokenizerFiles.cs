@@ -52,6 +52,47 @@ public static class TokenizerFiles
         }
     }
 
+    /// <summary>Adds special tokens with the next ids to the tokenizer files of a folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="tokens">Their texts, which the tokenizer does not have yet.</param>
+    /// <param name="firstId">Id of the first.</param>
+    /// <exception cref="BadInputException">A file cannot be read or written.</exception>
+    public static void AddSpecialTokens(string folder, IReadOnlyList<string> tokens, int firstId)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        bool fast = File.Exists(Path.Combine(folder, "tokenizer.json"));
+        for (int i = 0; i < tokens.Count; i++)
+        {
+            string text = tokens[i];
+            int id = firstId + i;
+            Edit(folder, "added_tokens.json", create: !fast, json => json[text] = id);
+            Edit(folder, "special_tokens_map.json", create: true, json => Append(json, "additional_special_tokens", text));
+            Edit(folder, "tokenizer_config.json", create: false, json =>
+            {
+                if (json["added_tokens_decoder"] is JsonObject decoder)
+                {
+                    decoder[$"{id}"] = Token(text);
+                }
+            });
+            Edit(folder, "tokenizer.json", create: false, json =>
+            {
+                var token = Token(text);
+                token["id"] = id;
+                Append(json, "added_tokens", token);
+            });
+        }
+    }
+
+    private static void Append(JsonObject json, string field, JsonNode value)
+    {
+        if (json[field] is not JsonArray list)
+        {
+            json[field] = list = [];
+        }
+
+        list.Add(value);
+    }
+
     private static void AddPad(string folder, int id)
     {
         Edit(folder, "added_tokens.json", create: !File.Exists(Path.Combine(folder, "tokenizer.json")), json => json[PadToken] = id);
@@ -68,18 +109,13 @@ public static class TokenizerFiles
         {
             var token = Token();
             token["id"] = id;
-            if (json["added_tokens"] is not JsonArray tokens)
-            {
-                json["added_tokens"] = tokens = [];
-            }
-
-            tokens.Add(token);
+            Append(json, "added_tokens", token);
         });
     }
 
-    private static JsonObject Token() => new()
+    private static JsonObject Token(string text = PadToken) => new()
     {
-        ["content"] = PadToken,
+        ["content"] = text,
         ["single_word"] = false,
         ["lstrip"] = false,
         ["rstrip"] = false,

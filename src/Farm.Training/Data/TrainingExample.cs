@@ -2,9 +2,10 @@ namespace Farm.Training.Data;
 
 /// <summary>What an objective trains on as one item: its token sequences and what is wanted of them.</summary>
 /// <param name="Sequences">Token ids: one for SFT and ratings, two for a pair, two of each pair for rankings.</param>
-/// <param name="FirstLabel">SFT: index of the first token that is a target, the prompt's length.</param>
+/// <param name="FirstLabel">SFT and DPO: index of the first token that is a target, the prompt's length.</param>
 /// <param name="Target">Ratings: the target in [0, 1]. Pairs: 0 or 1, the preferred sequence.</param>
-public sealed record TrainingExample(IReadOnlyList<int[]> Sequences, int FirstLabel = 0, double Target = 0)
+/// <param name="Reference">DPO: summed log-probabilities of the sequences under the reference; null where they are not known yet.</param>
+public sealed record TrainingExample(IReadOnlyList<int[]> Sequences, int FirstLabel = 0, double Target = 0, IReadOnlyList<float>? Reference = null)
 {
     /// <summary>Rows it takes in a batch.</summary>
     public int Rows => Sequences.Sum(s => s.Length);

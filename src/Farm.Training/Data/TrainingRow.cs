@@ -5,7 +5,8 @@ namespace Farm.Training.Data;
 /// <param name="Instruction">The instruction.</param>
 /// <param name="Input">Its input, null or empty for none.</param>
 /// <param name="Output">The response.</param>
-public sealed record SftRow(string Place, string Instruction, string? Input, string Output);
+/// <param name="ControlToken">Stands before the formatted prompt; empty for none.</param>
+public sealed record SftRow(string Place, string Instruction, string? Input, string Output, string ControlToken = "");
 
 /// <summary>Two responses and which is better.</summary>
 /// <param name="Place">Where it came from, for messages.</param>

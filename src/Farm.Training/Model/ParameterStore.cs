@@ -76,6 +76,9 @@ public sealed class ParameterStore : IDisposable
     /// <summary>All gradients, F32 [rows, <see cref="FlatColumns"/>]; none where frozen.</summary>
     public Tensor Gradients { get; }
 
+    /// <summary>Bytes held, padding and an optimiser's moments included.</summary>
+    public long Bytes => _owned.Sum(memory => memory.Bytes);
+
     /// <summary>Number of elements, padding not counted.</summary>
     public long Count => Parameters.Sum(p => p.Slot.Count);
 

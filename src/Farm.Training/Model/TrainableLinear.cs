@@ -27,7 +27,7 @@ internal sealed record TrainableLinear(Parameter Weight, Parameter? Bias, IReadO
             backend.AddBias(Bias.Value, output);
         }
 
-        foreach (var adapter in Adapters)
+        foreach (var adapter in workspace.UsesAdapters ? Adapters : [])
         {
             var narrow = Narrow(workspace, adapter, workspace.Dropped(input, adapter.Index));
             backend.MatMul(narrow, false, adapter.B.Value, true, output.SliceColumns(adapter.FirstOutput, adapter.Outputs), true);

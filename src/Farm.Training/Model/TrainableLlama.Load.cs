@@ -31,14 +31,23 @@ public sealed partial class TrainableLlama
             throw new BadInputException($"{checkpoint.Folder}/config.json sets mlp_bias, which is not supported.");
         }
 
-        CheckpointValidator.Validate(checkpoint, config);
+        if (options.FromReward)
+        {
+            CheckpointValidator.ValidateReward(checkpoint, config);
+        }
+        else
+        {
+            CheckpointValidator.Validate(checkpoint, config);
+        }
+
+        string source = options.FromReward ? TensorNames.RewardPrefix : string.Empty;
         var sized = config with { VocabularySize = options.VocabularySize ?? config.VocabularySize };
         var model = new TrainableLlama(backend, sized, options, options.Head == ModelHead.Reward ? TensorNames.RewardPrefix : string.Empty);
         try
         {
             foreach (string name in model.Base.Names.Where(n => n.StartsWith(model.Prefix + "model.", StringComparison.Ordinal) || n == new TensorNames(model.Prefix).OutputHead))
             {
-                Read(backend, checkpoint.Tensors[name[model.Prefix.Length..]], model.Base.ValueOf(name));
+                Read(backend, checkpoint.Tensors[source + name[model.Prefix.Length..]], model.Base.ValueOf(name));
             }
 
             model.InitialiseTrained();
@@ -59,7 +68,7 @@ public sealed partial class TrainableLlama
         foreach (var parameter in Trained.Parameters)
         {
             string name = parameter.Slot.Parts[0].Name;
-            if (name == TensorNames.RewardHeadWeight || name.EndsWith(".lora_A.weight", StringComparison.Ordinal))
+            if ((name == TensorNames.RewardHeadWeight && !Options.ZeroHead) || name.EndsWith(".lora_A.weight", StringComparison.Ordinal))
             {
                 Uniform(parameter, 1 / Math.Sqrt(parameter.Slot.Columns), tensor++);
             }

@@ -16,13 +16,15 @@ public sealed partial class TrainableLlama : IDisposable
     private readonly Parameter? _languageHead, _rewardWeight, _rewardBias;
     private readonly Tensor _cosine, _sine;
     private readonly float _scale, _epsilon;
+    private readonly bool _ownsBase;
 
-    private TrainableLlama(ITrainingBackend backend, ModelConfig config, TrainableLlamaOptions options, string prefix)
+    private TrainableLlama(ITrainingBackend backend, ModelConfig config, TrainableLlamaOptions options, string prefix, TrainableLlama? shared = null)
     {
         Backend = backend;
         Config = config;
         Options = options;
         Prefix = prefix;
+        _ownsBase = shared is null;
         _scale = 1f / MathF.Sqrt(config.HeadDim);
         _epsilon = (float)config.RmsNormEpsilon;
         var slots = new LlamaSlots(config, prefix);
@@ -38,13 +40,13 @@ public sealed partial class TrainableLlama : IDisposable
                 var shapes = decoder.SelectMany(s => s.Parts.Select(p => (p.Name, p.Count, s.Columns))).ToDictionary(p => p.Name);
                 var adapters = weights.Where(w => lora.Matches(LlamaSlots.Module(w)))
                     .SelectMany(w => LlamaSlots.Adapter(w, lora.Rank, shapes[w].Count, shapes[w].Columns));
-                Base = Own(new ParameterStore(backend, decoder, trainable: false, options.DType));
+                Base = shared?.Base ?? Own(new ParameterStore(backend, decoder, trainable: false, options.DType));
                 // Adapters are narrow; products with them stay F32 whatever the base is.
-                Trained = Own(new ParameterStore(backend, [.. adapters, .. head], trainable: true, DType.F32));
+                Trained = Own(new ParameterStore(backend, [.. adapters, .. head], trainable: !options.Frozen, DType.F32));
             }
             else
             {
-                Base = Trained = Own(new ParameterStore(backend, [.. decoder, .. head], trainable: true, options.DType));
+                Base = Trained = Own(new ParameterStore(backend, [.. decoder, .. head], trainable: !options.Frozen, options.DType));
             }
 
             _embedding = Base[slots.Names.Embedding];
@@ -77,11 +79,47 @@ public sealed partial class TrainableLlama : IDisposable
     /// <summary>The decoder's parameters.</summary>
     public ParameterStore Base { get; }
 
+    /// <summary>The device's operations of learning from feedback.</summary>
+    /// <exception cref="BadInputException">It has none.</exception>
+    public IReinforcementBackend Reinforcement =>
+        Backend as IReinforcementBackend ?? throw new BadInputException($"The device {Backend.Name} does not have the operations of learning from feedback yet.");
+
+    /// <summary>Bytes of parameters, gradients, moments and tables that this model holds itself; not those of a base it shares.</summary>
+    public long Bytes => (_ownsBase ? Base.Bytes : 0) + (ReferenceEquals(Base, Trained) ? 0 : Trained.Bytes) + (2 * Arena.SizeOf(DType.F32, _cosine.Rows, _cosine.Columns));
+
     /// <summary>What is trained: <see cref="Base"/>, or the adapters; and a reward head.</summary>
     public ParameterStore Trained { get; }
 
     /// <summary>Longest sequence.</summary>
     public int MaxPositions => _cosine.Rows;
+
+    /// <summary>
+    /// A second set of adapters, with a head of its own, on the frozen base of a model that was loaded with adapters. The base must outlive it.
+    /// </summary>
+    /// <param name="model">The model whose base is shared.</param>
+    /// <param name="options">Adapters, head and seed; type, vocabulary and positions are the base's.</param>
+    public static TrainableLlama Share(TrainableLlama model, TrainableLlamaOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        if (model.Options.Lora is null || options.Lora is null)
+        {
+            throw new ArgumentException("a base is shared between models with adapters", nameof(model));
+        }
+
+        var own = new TrainableLlama(
+            model.Backend, model.Config, options with { DType = model.Options.DType, MaxPositions = model.Options.MaxPositions, Recompute = model.Options.Recompute }, model.Prefix, model);
+        try
+        {
+            own.InitialiseTrained();
+            return own;
+        }
+        catch
+        {
+            own.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Memory for passes of up to so many rows.</summary>
     public TrainingWorkspace CreateWorkspace(int maxRows) => new(Backend, Config, maxRows, Options.Recompute, Options.Lora, Options.Seed);
@@ -92,13 +130,14 @@ public sealed partial class TrainableLlama : IDisposable
     /// <param name="batch">The rows; not empty.</param>
     /// <param name="workspace">Memory of this model with room for them.</param>
     /// <param name="training">False switches dropout off.</param>
-    public void Forward(PackedBatch batch, TrainingWorkspace workspace, bool training = true)
+    /// <param name="adapters">False leaves the adapters out: the base alone.</param>
+    public void Forward(PackedBatch batch, TrainingWorkspace workspace, bool training = true, bool adapters = true)
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(workspace);
         ArgumentOutOfRangeException.ThrowIfLessThan(batch.Rows, 1, nameof(batch));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(batch.Rows, workspace.MaxRows, nameof(batch));
-        workspace.Begin(batch, training);
+        workspace.Begin(batch, training, adapters);
         Backend.Embedding(workspace.Ids, _embedding.Compute, workspace.Input(0));
         for (int i = 0; i < _layers.Length; i++)
         {

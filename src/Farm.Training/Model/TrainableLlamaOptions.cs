@@ -33,6 +33,15 @@ public sealed record TrainableLlamaOptions
     /// <summary>Seed of what is drawn: a reward head, adapters, dropout.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>No gradients: for references, which are only run.</summary>
+    public bool Frozen { get; init; }
+
+    /// <summary>Starts a reward head at zero, as a value head starts.</summary>
+    public bool ZeroHead { get; init; }
+
+    /// <summary>Reads the decoder from a reward model's checkpoint, whose head is left alone.</summary>
+    public bool FromReward { get; init; }
+
     /// <summary>Longest sequence; the configuration's if null.</summary>
     public int? MaxPositions { get; init; }
 }

@@ -21,12 +21,15 @@ internal readonly record struct LayerActivations(Tensor Qkv, Tensor Attention, T
 /// </summary>
 public sealed class TrainingWorkspace : IDisposable
 {
+    /// <summary>Vectors of a token loss: what goes in beside labels and scales, and what comes out beside losses.</summary>
+    private const int Vectors = 6;
+
     private readonly Arena _arena;
     private readonly LayerActivations[] _layers;
     private readonly Tensor[] _inputs;
     private readonly Tensor _ids, _positions, _starts, _rowIndices, _labels, _scales, _losses;
     private readonly Tensor _adapterActivation, _dropped;
-    private readonly Tensor[] _adapterGradients;
+    private readonly Tensor[] _adapterGradients, _vectors;
     private readonly LoraOptions? _lora;
     private readonly ulong _seed;
     private float[] _host = [];
@@ -41,63 +44,12 @@ public sealed class TrainingWorkspace : IDisposable
         Recompute = recompute;
         _lora = lora;
         _seed = seed;
-        int hidden = config.HiddenSize, query = config.QueryWidth, qkv = query + (2 * config.KeyValueWidth), mlp = config.IntermediateSize;
-        int kept = recompute ? 1 : config.Layers, widest = Math.Max(Math.Max(hidden, query), mlp);
-        var plan = new List<(DType Type, int Rows, int Columns)>();
-        int Plan(DType type, int rows, int columns)
-        {
-            plan.Add((type, rows, columns));
-            return plan.Count - 1;
-        }
-
-        for (int i = 0; i < 7; i++)
-        {
-            Plan(i is 5 or 6 ? DType.F32 : DType.I32, 1, maxRows + 1);
-        }
-
-        int inputs = plan.Count;
-        for (int i = 0; i <= config.Layers; i++)
-        {
-            Plan(DType.F32, maxRows, hidden);
-        }
-
-        int layers = plan.Count;
-        for (int i = 0; i < kept; i++)
-        {
-            Plan(DType.F32, maxRows, qkv);
-            Plan(DType.F32, maxRows, query);
-            Plan(DType.F32, maxRows, config.AttentionHeads);
-            Plan(DType.F32, maxRows, hidden);
-            Plan(DType.F32, maxRows, 2 * mlp);
-        }
-
-        int shared = plan.Count;
-        Plan(DType.F32, maxRows, hidden);
-        Plan(DType.F32, maxRows, query);
-        Plan(DType.F32, maxRows, hidden);
-        Plan(DType.F32, maxRows, mlp);
-        Plan(DType.F32, maxRows, qkv);
-        Plan(DType.F32, maxRows, hidden);
-        Plan(DType.F32, maxRows, hidden);
-        Plan(DType.F32, maxRows, 1);
-        int adapters = plan.Count;
-        if (lora is not null)
-        {
-            for (int i = 0; i < 4; i++)
-            {
-                Plan(DType.F32, maxRows, lora.Rank);
-            }
-
-            if (lora.Dropout > 0)
-            {
-                Plan(DType.F32, maxRows, widest);
-            }
-        }
-
+        var (plan, inputs, layers, kept, shared, adapters) = PlanOf(config, maxRows, recompute, lora);
         Bytes = plan.Sum(p => Arena.SizeOf(p.Type, p.Rows, p.Columns));
         _arena = new Arena(backend, Bytes);
         Tensor[] all = [.. plan.Select(p => _arena.Take(p.Type, p.Rows, p.Columns))];
         (_ids, _positions, _starts, _rowIndices, _labels, _scales, _losses) = (all[0], all[1], all[2], all[3], all[4], all[5], all[6]);
+        _vectors = all[7..inputs];
         _inputs = all[inputs..layers];
         _layers = [.. Enumerable.Range(0, kept).Select(i => layers + (5 * i)).Select(at => new LayerActivations(all[at], all[at + 1], all[at + 2], all[at + 3], all[at + 4]))];
         (Normed, AttentionGradient, HiddenGradient, Mlp) = (all[shared], all[shared + 1], all[shared + 2], all[shared + 3]);
@@ -109,6 +61,13 @@ public sealed class TrainingWorkspace : IDisposable
         }
 
         _adapterGradients = lora is null ? [] : all[(adapters + 1)..(adapters + 4)];
+    }
+
+    /// <summary>Bytes that a workspace of these settings takes.</summary>
+    public static long BytesFor(ModelConfig config, int maxRows, bool recompute, LoraOptions? lora)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return PlanOf(config, maxRows, recompute, lora).Plan.Sum(p => Arena.SizeOf(p.Type, p.Rows, p.Columns));
     }
 
     /// <summary>The device.</summary>
@@ -163,8 +122,12 @@ public sealed class TrainingWorkspace : IDisposable
 
     internal LayerActivations Layer(int layer) => _layers[Recompute ? 0 : layer].Slice(Rows);
 
-    internal void Begin(PackedBatch batch, bool training)
+    /// <summary>False while a pass leaves the adapters out.</summary>
+    internal bool UsesAdapters { get; private set; }
+
+    internal void Begin(PackedBatch batch, bool training, bool adapters)
     {
+        UsesAdapters = adapters;
         Rows = batch.Rows;
         _key = batch.Key;
         _training = training;
@@ -180,6 +143,10 @@ public sealed class TrainingWorkspace : IDisposable
     internal Tensor UploadScales(ReadOnlySpan<float> scales) => Upload(scales, _scales);
 
     internal Tensor Losses(int count) => _losses.SliceColumns(0, count);
+
+    internal Tensor Vector(int index, int count) => _vectors[index].SliceColumns(0, count);
+
+    internal Tensor UploadVector(int index, ReadOnlySpan<float> values) => Upload(values, _vectors[index]);
 
     internal Tensor AdapterActivation(int rows) => _adapterActivation.SliceRows(0, rows);
 
@@ -211,6 +178,66 @@ public sealed class TrainingWorkspace : IDisposable
         Backend.MatMul(narrowGradient, false, adapter.A.Value, false, wide);
         Mask(wide, wide, adapter.Index);
         Backend.Scale(wide, 1, inputGradient, true);
+    }
+
+    // The tensors in order, and where each group of them begins.
+    private static (List<(DType Type, int Rows, int Columns)> Plan, int Inputs, int Layers, int Kept, int Shared, int Adapters) PlanOf(
+        ModelConfig config, int maxRows, bool recompute, LoraOptions? lora)
+    {
+        int hidden = config.HiddenSize, query = config.QueryWidth, qkv = query + (2 * config.KeyValueWidth), mlp = config.IntermediateSize;
+        int kept = recompute ? 1 : config.Layers, widest = Math.Max(Math.Max(hidden, query), mlp);
+        var plan = new List<(DType Type, int Rows, int Columns)>();
+        int Plan(DType type, int rows, int columns)
+        {
+            plan.Add((type, rows, columns));
+            return plan.Count - 1;
+        }
+
+        for (int i = 0; i < 7 + Vectors; i++)
+        {
+            Plan(i >= 5 ? DType.F32 : DType.I32, 1, maxRows + 1);
+        }
+
+        int inputs = plan.Count;
+        for (int i = 0; i <= config.Layers; i++)
+        {
+            Plan(DType.F32, maxRows, hidden);
+        }
+
+        int layers = plan.Count;
+        for (int i = 0; i < kept; i++)
+        {
+            Plan(DType.F32, maxRows, qkv);
+            Plan(DType.F32, maxRows, query);
+            Plan(DType.F32, maxRows, config.AttentionHeads);
+            Plan(DType.F32, maxRows, hidden);
+            Plan(DType.F32, maxRows, 2 * mlp);
+        }
+
+        int shared = plan.Count;
+        Plan(DType.F32, maxRows, hidden);
+        Plan(DType.F32, maxRows, query);
+        Plan(DType.F32, maxRows, hidden);
+        Plan(DType.F32, maxRows, mlp);
+        Plan(DType.F32, maxRows, qkv);
+        Plan(DType.F32, maxRows, hidden);
+        Plan(DType.F32, maxRows, hidden);
+        Plan(DType.F32, maxRows, 1);
+        int adapters = plan.Count;
+        if (lora is not null)
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                Plan(DType.F32, maxRows, lora.Rank);
+            }
+
+            if (lora.Dropout > 0)
+            {
+                Plan(DType.F32, maxRows, widest);
+            }
+        }
+
+        return (plan, inputs, layers, kept, shared, adapters);
     }
 
     private static Tensor View(Tensor scratch, int rows, int columns) => scratch with { Rows = rows, Columns = columns, Stride = columns };

@@ -1,0 +1,113 @@
+using System.Globalization;
+using Farm.Core;
+using Farm.Models.Checkpoints;
+using Farm.Models.Configuration;
+using Farm.Models.Llama;
+using Farm.Training.Model;
+
+namespace Farm.Training.Reinforcement;
+
+/// <summary>Where the networks' weights lie.</summary>
+public enum PpoLayout
+{
+    /// <summary>Policy, value, reference and reward model are separate networks.</summary>
+    Full = 0,
+
+    /// <summary>One frozen base; policy and value are adapters on it, the reference is the base alone, and so is the reward model with adapters of its own where it was trained so.</summary>
+    Lora = 1,
+}
+
+/// <summary>
+/// What a PPO run takes of the device's memory, from the shapes alone. A trained parameter takes 16 bytes: value, gradient and two moments in F32 (2 more for the BF16 copy of a matrix); a frozen one 4 or 2. The sampler packs the
+/// policy once more; keys and values are those of the samples drawn at a time.
+/// </summary>
+/// <param name="Items">Each part and its bytes.</param>
+public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Items)
+{
+    private const long Trained = 16;
+
+    /// <summary>All of it.</summary>
+    public long Total => Items.Sum(i => i.Bytes);
+
+    /// <summary>Networks and workspaces alone, without sampler and reward model.</summary>
+    public long Networks => Items.Where(i => !i.Name.StartsWith("sampler", StringComparison.Ordinal) && !i.Name.StartsWith("reward model", StringComparison.Ordinal)).Sum(i => i.Bytes);
+
+    /// <summary>Plans a run.</summary>
+    /// <param name="policy">Shape of policy and reference.</param>
+    /// <param name="value">Shape of the value network (full layout).</param>
+    /// <param name="reward">Shape of the reward model's backbone.</param>
+    /// <param name="layout">Where the weights lie.</param>
+    /// <param name="lora">Adapters (lora layout).</param>
+    /// <param name="sharedReward">True where the reward model is adapters on the base too.</param>
+    /// <param name="type">F32 or BF16 products.</param>
+    /// <param name="recompute">Whether layers keep only their inputs.</param>
+    /// <param name="options">Batch settings.</param>
+    public static PpoMemoryPlan For(
+        ModelConfig policy, ModelConfig value, ModelConfig reward, PpoLayout layout, LoraOptions? lora, bool sharedReward, DType type, bool recompute, PpoOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(value);
+        ArgumentNullException.ThrowIfNull(reward);
+        ArgumentNullException.ThrowIfNull(options);
+        int rows = checked(options.StepMicroBatch * (options.QueryLength + options.ResponseLength));
+        long frozen = type == DType.BF16 ? 2 : 4, trained = Trained + (type == DType.BF16 ? 2 : 0);
+        var items = new List<(string, long)>();
+        if (layout == PpoLayout.Full)
+        {
+            items.Add(("policy, gradients and moments", Parameters(policy, languageHead: true) * trained));
+            items.Add(("value network, gradients and moments", Parameters(value, languageHead: false) * trained));
+            items.Add(("reference", Parameters(policy, languageHead: true) * frozen));
+        }
+        else
+        {
+            long adapters = Adapters(policy, lora ?? throw new ArgumentException("the lora layout has adapters", nameof(lora)));
+            items.Add(("base", Parameters(policy, languageHead: true) * frozen));
+            items.Add(("policy's adapters, gradients and moments", adapters * Trained));
+            items.Add(("value network's adapters, gradients and moments", (adapters + policy.HiddenSize + 1) * Trained));
+        }
+
+        long workspace = TrainingWorkspace.BytesFor(policy, rows, recompute, lora);
+        items.Add(("activations of a pass", layout == PpoLayout.Lora || SameShape(policy, value) ? workspace : workspace + TrainingWorkspace.BytesFor(value, rows, recompute, null)));
+        var weights = type == DType.F32 ? DType.F32 : DType.BF16;
+        items.Add(("reward model", sharedReward
+            ? Adapters(policy, lora!) * sizeof(float)
+            : MemoryPlan.WeightBytes(reward, weights, languageHead: false) + ScoringKvBytes(reward, weights, options) + LlamaWorkspace.BytesFor(reward, ScoringRows, 0)));
+        items.Add(("sampler's weights", MemoryPlan.WeightBytes(policy, weights)));
+        long pages = (long)options.RolloutMicroBatch * (KvPool.PagesFor(options.QueryLength) + KvPool.PagesFor(Math.Max(1, options.ResponseLength - 1)));
+        items.Add(("sampler's keys and values", pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(policy, weights)));
+        items.Add(("sampler's activations", LlamaWorkspace.BytesFor(policy, Math.Max(512, options.RolloutMicroBatch), options.RolloutMicroBatch)));
+        return new PpoMemoryPlan(items);
+    }
+
+    /// <summary>Rows of a pass of the reward model.</summary>
+    public const int ScoringRows = 512;
+
+    /// <summary>Keys and values that the reward model is given.</summary>
+    public static long ScoringKvBytes(ModelConfig reward, DType weights, PpoOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        long pages = 2L * options.RolloutMicroBatch * (KvPool.PagesFor(options.QueryLength) + KvPool.PagesFor(options.ResponseLength));
+        return pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(reward, weights);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Join(Environment.NewLine, Items.Append(("planned memory", Total))
+        .Select(i => string.Create(CultureInfo.InvariantCulture, $"{i.Item1,-50} {i.Item2 / 1073741824.0,10:F3} GiB")));
+
+    private static long Parameters(ModelConfig config, bool languageHead)
+    {
+        long all = TensorLayout.ParameterCount(config), head = (long)config.VocabularySize * config.HiddenSize;
+        return languageHead || config.TieWordEmbeddings ? all : all - head;
+    }
+
+    private static long Adapters(ModelConfig config, LoraOptions lora)
+    {
+        var slots = new LlamaSlots(config, string.Empty);
+        var shapes = slots.Decoder(languageHead: true).SelectMany(s => s.Parts.Select(p => (p.Name, p.Count, s.Columns))).ToDictionary(p => p.Name);
+        return slots.LinearWeights().Where(w => lora.Matches(LlamaSlots.Module(w))).Sum(w => (long)lora.Rank * (shapes[w].Count + shapes[w].Columns));
+    }
+
+    /// <summary>True where passes of both models take the same memory.</summary>
+    internal static bool SameShape(ModelConfig a, ModelConfig b) =>
+        (a.HiddenSize, a.IntermediateSize, a.Layers, a.AttentionHeads, a.KeyValueHeads, a.HeadDim) == (b.HiddenSize, b.IntermediateSize, b.Layers, b.AttentionHeads, b.KeyValueHeads, b.HeadDim);
+}
