@@ -28,26 +28,37 @@ void BuildDotNet(FilePath project) =>
         ArgumentCustomization = arguments => arguments.Append("-nodeReuse:false"),
     });
 
-Task("Native")
-    .Description("CPU kernels into artifacts/native.")
-    .Does(() =>
+// CMake refuses a cache that was made elsewhere, e.g. before the checkout was moved.
+void BuildCMake(DirectoryPath source, DirectoryPath build, params string[] options)
 {
-    // CMake refuses a cache that was made elsewhere, e.g. before the checkout was moved.
-    var cache = nativeBuild.CombineWithFilePath("CMakeCache.txt");
-    var source = root.Combine("native");
+    var cache = build.CombineWithFilePath("CMakeCache.txt");
     if (FileExists(cache) && !System.IO.File.ReadLines(cache.FullPath).Contains($"CMAKE_HOME_DIRECTORY:INTERNAL={source.FullPath}"))
     {
-        DeleteDirectory(nativeBuild, new DeleteDirectorySettings { Recursive = true, Force = true });
+        DeleteDirectory(build, new DeleteDirectorySettings { Recursive = true, Force = true });
     }
 
-    Execute("cmake", new ProcessArgumentBuilder()
+    var configure = new ProcessArgumentBuilder()
         .Append("-S").AppendQuoted(source.FullPath)
-        .Append("-B").AppendQuoted(nativeBuild.FullPath)
-        .Append("-DCMAKE_BUILD_TYPE=Release"));
+        .Append("-B").AppendQuoted(build.FullPath)
+        .Append("-DCMAKE_BUILD_TYPE=Release");
+    foreach (string option in options)
+    {
+        configure.AppendQuoted(option);
+    }
+
+    Execute("cmake", configure);
     Execute("cmake", new ProcessArgumentBuilder()
-        .Append("--build").AppendQuoted(nativeBuild.FullPath)
+        .Append("--build").AppendQuoted(build.FullPath)
         .Append("--parallel").Append(Environment.ProcessorCount.ToString()));
-});
+}
+
+Task("Native")
+    .Description("CPU kernels into artifacts/native.")
+    .Does(() => BuildCMake(root.Combine("native"), nativeBuild));
+
+Task("PtxSim")
+    .Description("The CUDA driver simulator, a libcuda.so.1 that runs PTX on the CPU, into artifacts/ptxsim.")
+    .Does(() => BuildCMake(root.Combine("native/ptxsim"), artifacts.Combine("ptxsim"), "-DCMAKE_CXX_COMPILER=clang++-19"));
 
 Task("Build")
     .Description("The kernels and the whole solution.")
@@ -62,6 +73,7 @@ Task("Farm")
 Task("Test")
     .Description("Every test project; the sum goes to artifacts/test-results/summary.txt.")
     .IsDependentOn("Build")
+    .IsDependentOn("PtxSim")
     .Does(() =>
 {
     CleanDirectory(results);

@@ -5,6 +5,7 @@
 #   ./build.sh test            build and run every test; the last line counts them
 #   ./build.sh farm ARGS...    run the command line, building first what is stale
 #   ./build.sh native          build the CPU kernels alone
+#   ./build.sh ptxsim          build the CUDA driver simulator alone: artifacts/ptxsim/libcuda.so.1
 #   ./build.sh bench ARGS...   run the benchmarks
 #   ./build.sh pack            make a folder and an archive to hand on
 #   ./build.sh format          format C# and C++ (--verify: only check)
@@ -71,6 +72,11 @@ require_compiler() {
   require_tools g++=g++ cmake=cmake make=make
 }
 
+# The driver simulator is written with clang's vector extensions.
+require_clang() {
+  require_tools clang++-19=clang-19
+}
+
 cake() {
   local target=$1
   shift
@@ -111,8 +117,14 @@ case $command in
     require_compiler
     cake "${command^}" "$@"
     ;;
+  ptxsim)
+    require_compiler
+    require_clang
+    cake PtxSim "$@"
+    ;;
   test)
     require_compiler
+    require_clang
     require_tools node=nodejs npm=npm spm_encode=sentencepiece spm_train=sentencepiece
     summary=$artifacts/test-results/summary.txt
     rm -f "$summary"
