@@ -1,0 +1,16 @@
+using Farm.Conformance;
+using Farm.Core;
+
+namespace Farm.Cuda.Tests;
+
+/// <summary>The operations of inference on the simulated GPU, against the float64 reference.</summary>
+public sealed class CudaConformanceTests : BackendConformance
+{
+    protected override IBackend CreateBackend(int threads) => Simulated.Backend();
+}
+
+/// <summary>The operations of training on the simulated GPU, against the float64 reference.</summary>
+public sealed class CudaTrainingConformanceTests : TrainingConformance
+{
+    protected override ITrainingBackend CreateBackend(int threads) => Simulated.Backend();
+}
