@@ -15,8 +15,8 @@
 #pragma once
 #include "farm_device.cuh"
 
-constexpr int kSegments = 8;   // warps of a skinny block
-constexpr int kUnit = 64;      // features of a unit; the group of int8 scales
+constexpr int kSegments = 8;                      // warps of a skinny block
+constexpr int kUnit = 64;                         // features of a unit; the group of int8 scales
 constexpr int kAccumulate = 1, kAlignedRows = 2;  // flags
 
 struct Segment {
@@ -51,18 +51,17 @@ FARM_DEVICE float rms_factor(float squares, int features, float epsilon) {
 template <int Terms>
 FARM_DEVICE void fragments(const float (&top)[8], const float (&bottom)[8], u32 (&a)[2][Terms][4]) {
     FARM_UNROLL
-    for (int j = 0; j < 2; j++)
+    for (int j = 0; j < 2; j++) FARM_UNROLL
+    for (int half = 0; half < 2; half++) {
+        u32 t[Terms], b[Terms];
+        bf16_split<Terms>(top[4 * j + 2 * half], top[4 * j + 2 * half + 1], t);
+        bf16_split<Terms>(bottom[4 * j + 2 * half], bottom[4 * j + 2 * half + 1], b);
         FARM_UNROLL
-        for (int half = 0; half < 2; half++) {
-            u32 t[Terms], b[Terms];
-            bf16_split<Terms>(top[4 * j + 2 * half], top[4 * j + 2 * half + 1], t);
-            bf16_split<Terms>(bottom[4 * j + 2 * half], bottom[4 * j + 2 * half + 1], b);
-            FARM_UNROLL
-            for (int i = 0; i < Terms; i++) {
-                a[j][i][2 * half] = t[i];
-                a[j][i][2 * half + 1] = b[i];
-            }
+        for (int i = 0; i < Terms; i++) {
+            a[j][i][2 * half] = t[i];
+            a[j][i][2 * half + 1] = b[i];
         }
+    }
 }
 
 // int8: a row's 16 features of a group that this lane holds, as bytes, and the group's scale: q = round(x / s), s =

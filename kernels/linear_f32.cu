@@ -26,9 +26,8 @@ FARM_DEVICE void linear_f32(const float* x, int x_stride, const float4* w, const
     float acc[R] = {};
     float squares[R / 8] = {};
     float4 next[kChunk / 4];
-    if (segment.begin < segment.end)
-        FARM_UNROLL
-        for (int i = 0; i < kChunk / 4; i++) next[i] = load_readonly(column + (segment.begin * (kUnit / 4) + i) * 32);
+    if (segment.begin < segment.end) FARM_UNROLL
+    for (int i = 0; i < kChunk / 4; i++) next[i] = load_readonly(column + (segment.begin * (kUnit / 4) + i) * 32);
     FARM_NO_UNROLL
     for (int chunk = 2 * segment.begin; chunk < 2 * segment.end; chunk++) {
         int k = chunk * kChunk;
@@ -58,13 +57,12 @@ FARM_DEVICE void linear_f32(const float* x, int x_stride, const float4* w, const
             next[i] = load_readonly(column + (ahead + i) * 32);
         }
         FARM_UNROLL
-        for (int i = 0; i < kChunk / 4; i++)
+        for (int i = 0; i < kChunk / 4; i++) FARM_UNROLL
+        for (int r = 0; r < R; r++) {
+            float4 a = load4(&staged[warp][r][4 * i]);
             FARM_UNROLL
-            for (int r = 0; r < R; r++) {
-                float4 a = load4(&staged[warp][r][4 * i]);
-                FARM_UNROLL
-                for (int j = 0; j < 4; j++) acc[r] = fma(a[j], b[i][j], acc[r]);
-            }
+            for (int j = 0; j < 4; j++) acc[r] = fma(a[j], b[i][j], acc[r]);
+        }
     }
 
     // The segments' sums, where the rows were: [warp][row][lane].
@@ -97,14 +95,14 @@ FARM_DEVICE void linear_f32(const float* x, int x_stride, const float4* w, const
     }
 }
 
-#define F32(NAME, R)                                                                                                  \
-    FARM_KERNEL(kThreads)                                                                                             \
-    NAME(const float* __restrict__ x, int x_stride, const float4* __restrict__ w, const float* __restrict__ norm,     \
-         float epsilon, const float* __restrict__ bias, float* output, int output_stride, int rows, int features,     \
-         int columns, int units, int tiles, int gate_up, int flags) {                                                 \
-        Epilogue e = {bias, output, output_stride, rows, columns, flags};                                             \
-        (void)tiles;                                                                                                  \
-        linear_f32<R>(x, x_stride, w, norm, epsilon, e, features, units, gate_up != 0);                               \
+#define F32(NAME, R)                                                                                              \
+    FARM_KERNEL(kThreads)                                                                                         \
+    NAME(const float* __restrict__ x, int x_stride, const float4* __restrict__ w, const float* __restrict__ norm, \
+         float epsilon, const float* __restrict__ bias, float* output, int output_stride, int rows, int features, \
+         int columns, int units, int tiles, int gate_up, int flags) {                                             \
+        Epilogue e = {bias, output, output_stride, rows, columns, flags};                                         \
+        (void)tiles;                                                                                              \
+        linear_f32<R>(x, x_stride, w, norm, epsilon, e, features, units, gate_up != 0);                           \
     }
 
 F32(linear_f32_m8, 8)

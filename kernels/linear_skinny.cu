@@ -95,9 +95,8 @@ FARM_DEVICE void skinny_bf16(const float* x, int x_stride, const uint4* w, const
     float acc[MT][NT][4] = {};
     float squares[MT][2] = {};
     uint4 next[NT];
-    if (segment.begin < segment.end)
-        FARM_UNROLL
-        for (int n = 0; n < NT; n++) next[n] = load_readonly(column[n] + segment.begin * 64);
+    if (segment.begin < segment.end) FARM_UNROLL
+    for (int n = 0; n < NT; n++) next[n] = load_readonly(column[n] + segment.begin * 64);
     FARM_NO_UNROLL
     for (int block = 2 * segment.begin; block < 2 * segment.end; block++) {
         uint4 b[NT];
@@ -119,12 +118,10 @@ FARM_DEVICE void skinny_bf16(const float* x, int x_stride, const uint4* w, const
             u32 a[2][Terms][4];
             fragments<Terms>(top, bottom, a);
             FARM_UNROLL
-            for (int j = 0; j < 2; j++)
-                FARM_UNROLL
-                for (int i = 0; i < Terms; i++)
-                    FARM_UNROLL
-                    for (int n = 0; n < NT; n++)
-                        mma_bf16(acc[m][n], a[j][i], j == 0 ? b[n].x : b[n].z, j == 0 ? b[n].y : b[n].w);
+            for (int j = 0; j < 2; j++) FARM_UNROLL
+            for (int i = 0; i < Terms; i++) FARM_UNROLL
+            for (int n = 0; n < NT; n++)
+                mma_bf16(acc[m][n], a[j][i], j == 0 ? b[n].x : b[n].z, j == 0 ? b[n].y : b[n].w);
         }
     }
     merge<MT, NT>(acc, squares, e, row0, tile0, norm != nullptr, epsilon, features, gate_up);
@@ -149,9 +146,8 @@ FARM_DEVICE void skinny_int8(const float* x, int x_stride, const uint4* w, const
     float acc[MT][NT][4] = {};
     float squares[MT][2] = {};
     uint4 next[NT];
-    if (segment.begin < segment.end)
-        FARM_UNROLL
-        for (int n = 0; n < NT; n++) next[n] = load_readonly(column[n] + segment.begin * 32);
+    if (segment.begin < segment.end) FARM_UNROLL
+    for (int n = 0; n < NT; n++) next[n] = load_readonly(column[n] + segment.begin * 32);
     FARM_NO_UNROLL
     for (int unit = segment.begin; unit < segment.end; unit++) {
         uint4 b[NT];
@@ -200,21 +196,21 @@ FARM_DEVICE void skinny_int8(const float* x, int x_stride, const uint4* w, const
     merge<MT, NT>(acc, squares, e, row0, tile0, norm != nullptr, epsilon, features, gate_up);
 }
 
-#define BF16(NAME, MT, NT, TERMS)                                                                                    \
-    FARM_KERNEL(kThreads)                                                                                             \
-    NAME(const float* __restrict__ x, int x_stride, const uint4* __restrict__ w, const float* __restrict__ norm,      \
-         float epsilon, const float* __restrict__ bias, float* output, int output_stride, int rows, int features,     \
-         int columns, int units, int tiles, int gate_up, int flags) {                                                 \
-        Epilogue e = {bias, output, output_stride, rows, columns, flags};                                             \
-        skinny_bf16<MT, NT, TERMS>(x, x_stride, w, norm, epsilon, e, features, units, tiles, gate_up != 0);           \
+#define BF16(NAME, MT, NT, TERMS)                                                                                 \
+    FARM_KERNEL(kThreads)                                                                                         \
+    NAME(const float* __restrict__ x, int x_stride, const uint4* __restrict__ w, const float* __restrict__ norm,  \
+         float epsilon, const float* __restrict__ bias, float* output, int output_stride, int rows, int features, \
+         int columns, int units, int tiles, int gate_up, int flags) {                                             \
+        Epilogue e = {bias, output, output_stride, rows, columns, flags};                                         \
+        skinny_bf16<MT, NT, TERMS>(x, x_stride, w, norm, epsilon, e, features, units, tiles, gate_up != 0);       \
     }
-#define INT8(NAME, MT, NT)                                                                                            \
-    FARM_KERNEL(kThreads)                                                                                             \
-    NAME(const float* __restrict__ x, int x_stride, const uint4* __restrict__ w, const float* __restrict__ scales,    \
-         const float* __restrict__ norm, float epsilon, const float* __restrict__ bias, float* output,                \
-         int output_stride, int rows, int features, int columns, int units, int tiles, int gate_up, int flags) {      \
-        Epilogue e = {bias, output, output_stride, rows, columns, flags};                                             \
-        skinny_int8<MT, NT>(x, x_stride, w, scales, norm, epsilon, e, features, units, tiles, gate_up != 0);          \
+#define INT8(NAME, MT, NT)                                                                                         \
+    FARM_KERNEL(kThreads)                                                                                          \
+    NAME(const float* __restrict__ x, int x_stride, const uint4* __restrict__ w, const float* __restrict__ scales, \
+         const float* __restrict__ norm, float epsilon, const float* __restrict__ bias, float* output,             \
+         int output_stride, int rows, int features, int columns, int units, int tiles, int gate_up, int flags) {   \
+        Epilogue e = {bias, output, output_stride, rows, columns, flags};                                          \
+        skinny_int8<MT, NT>(x, x_stride, w, scales, norm, epsilon, e, features, units, tiles, gate_up != 0);       \
     }
 
 BF16(linear_bf16_m16_n32, 1, 4, 3)
