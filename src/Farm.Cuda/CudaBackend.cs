@@ -11,7 +11,7 @@ namespace Farm.Cuda;
 /// <see cref="Download{T}"/> and <see cref="Synchronize"/> wait. One call at a time. Shapes are checked here, before an address reaches a kernel; ids,
 /// positions, slots and pages are the caller's to keep in range.
 /// </summary>
-public sealed partial class CudaBackend : ITrainingBackend
+public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
 {
     private readonly CudaDevice _device;
     private readonly CommandQueue _queue;
@@ -48,6 +48,19 @@ public sealed partial class CudaBackend : ITrainingBackend
 
     /// <summary>The GPU's number.</summary>
     public int Ordinal => _device.Ordinal;
+
+    /// <summary>The GPU as its driver describes it.</summary>
+    public GpuDescription Gpu => new(_device.Ordinal, _device.Name, _device.ComputeCapability.Major, _device.ComputeCapability.Minor, _device.Limits.Multiprocessors, _device.TotalBytes,
+        2.0 * _device.Limits.MemoryClockKilohertz * 1000 * _device.Limits.MemoryBusBits / 8);
+
+    /// <inheritdoc/>
+    public long FreeBytes => _device.Memory().Free;
+
+    /// <inheritdoc/>
+    public long TotalBytes => _device.TotalBytes;
+
+    /// <summary>Kernels launched since construction.</summary>
+    public long Launches => Queue.Launches;
 
     internal CudaDevice Device => _device;
 

@@ -43,6 +43,7 @@ internal sealed class TrainingOptions
     private readonly Option<string> _dtype = new("--dtype") { Description = "f32; or bf16: products read bf16 copies of f32 weights.", HelpName = "f32|bf16", DefaultValueFactory = _ => "f32" };
     private readonly Option<string?> _saveDtype = new("--save-dtype") { Description = "How the trained weights are stored; as --dtype unless given.", HelpName = "f32|bf16" };
     private readonly Option<int> _threads = new("--threads") { Description = "Threads of the kernels.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
+    private readonly DeviceOption _device = new();
     private readonly Option<string?> _promptDictionary = new("--prompt-dict") { Description = "JSON file with the templates prompt_inputs and prompt_noinputs; AlpacaFarm's v0 templates unless given.", HelpName = "FILE" };
     private readonly Option<int?> _maxInstances = new("--max-instances") { Description = "Takes only the first K rows.", HelpName = "K" };
     private readonly Option<bool> _json = new("--json") { Description = "Prints what was done as JSON." };
@@ -67,6 +68,8 @@ internal sealed class TrainingOptions
         {
             command.Options.Add(option);
         }
+
+        _device.AddTo(command);
     }
 
     /// <summary>Reads and checks the flags.</summary>
@@ -120,7 +123,7 @@ internal sealed class TrainingOptions
         trainer.Validate();
         return new TrainingSettings(
             result.GetRequiredValue(_model), result.GetRequiredValue(_train), result.GetValue(_eval), trainer, maxLength, result.GetValue(_restart), result.GetValue(_recompute),
-            Lora(result), type, result.GetValue(_saveDtype) is { } save ? Type("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)),
+            Lora(result), type, result.GetValue(_saveDtype) is { } save ? Type("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)), _device.Read(result),
             result.GetValue(_promptDictionary),
             result.GetValue(_maxInstances) is not { } most ? null : most >= 1 ? most : throw new BadInputException($"--max-instances must be at least 1, not {most}."),
             result.GetValue(_json));
@@ -154,5 +157,5 @@ internal sealed class TrainingOptions
 
 /// <summary>What the flags say.</summary>
 internal sealed record TrainingSettings(
-    string Model, string Train, string? Eval, TrainerOptions Trainer, int MaxLength, bool Restart, bool Recompute, LoraOptions? Lora, DType DType, DType SaveDType, int Threads,
+    string Model, string Train, string? Eval, TrainerOptions Trainer, int MaxLength, bool Restart, bool Recompute, LoraOptions? Lora, DType DType, DType SaveDType, int Threads, DeviceChoice Device,
     string? PromptDictionary, int? MaxInstances, bool Json);
