@@ -315,6 +315,29 @@ FARM_DEVICE void bf16_split(float low, float high, u32 (&term)[Terms]) {
     }
 }
 
+// ---- vector accesses -----------------------------------------------------------------------------------------------
+
+// Several elements at once through a pointer to the first, which must be aligned to all of them. A cast in place of
+// these keeps the alignment of the array that clang sees behind it, and the access falls apart into single elements.
+FARM_DEVICE float2 load2(const float* p) {
+    return *reinterpret_cast<const float2*>(p);
+}
+FARM_DEVICE float4 load4(const float* p) {
+    return *reinterpret_cast<const float4*>(p);
+}
+FARM_DEVICE uint4 load4(const u32* p) {
+    return *reinterpret_cast<const uint4*>(p);
+}
+FARM_DEVICE void store2(float* p, float2 v) {
+    *reinterpret_cast<float2*>(p) = v;
+}
+FARM_DEVICE void store4(float* p, float4 v) {
+    *reinterpret_cast<float4*>(p) = v;
+}
+FARM_DEVICE void store4(u32* p, uint4 v) {
+    *reinterpret_cast<uint4*>(p) = v;
+}
+
 // ---- global memory -------------------------------------------------------------------------------------------------
 
 // 16 bytes that nothing writes during the kernel.

@@ -22,9 +22,14 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
     /// <summary>Opens a GPU.</summary>
     /// <param name="ordinal">Its number, from 0.</param>
     /// <param name="simulator">Runs on the bundled driver simulator instead of a GPU.</param>
+    /// <param name="bf16Activations">
+    /// Rounds to bf16 what meets bf16 weights, keys or values in a product, as a model run wholly in bf16 does: a third of the tensor-core work.
+    /// Otherwise such an operand enters as three terms of bf16, which hold its float32 value exactly. Sums are float32 either way.
+    /// </param>
     /// <exception cref="BadInputException">There is no driver or no such GPU, or either is too old; the message says which.</exception>
-    public CudaBackend(int ordinal = 0, bool simulator = false)
+    public CudaBackend(int ordinal = 0, bool simulator = false, bool bf16Activations = false)
     {
+        Bf16Activations = bf16Activations;
         CudaDriver.Use(simulator);
         _device = CudaDevice.Open(ordinal);
         try
@@ -45,6 +50,9 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
 
     /// <inheritdoc/>
     public string Name { get; }
+
+    /// <summary>Whether operands of bf16 products are rounded to bf16.</summary>
+    public bool Bf16Activations { get; }
 
     /// <summary>The GPU's number.</summary>
     public int Ordinal => _device.Ordinal;
@@ -137,6 +145,7 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
         }
         finally
         {
+            _attention?.Dispose();
             _scratch.Dispose();
             _staging.Dispose();
             _queue.Dispose();
