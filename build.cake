@@ -19,6 +19,16 @@ void Execute(string program, ProcessArgumentBuilder arguments, DirectoryPath fol
     }
 }
 
+// CMake refuses a cache that was made elsewhere, e.g. before the checkout was moved.
+void ForgetMovedCache(DirectoryPath build, DirectoryPath source)
+{
+    var cache = build.CombineWithFilePath("CMakeCache.txt");
+    if (FileExists(cache) && !System.IO.File.ReadLines(cache.FullPath).Contains($"CMAKE_HOME_DIRECTORY:INTERNAL={source.FullPath}"))
+    {
+        DeleteDirectory(build, new DeleteDirectorySettings { Recursive = true, Force = true });
+    }
+}
+
 void BuildDotNet(FilePath project) =>
     DotNetBuild(project.FullPath, new DotNetBuildSettings
     {
@@ -72,19 +82,31 @@ Task("Kernels")
     }
 });
 
-Task("Native")
-    .Description("CPU kernels and the driver simulator into artifacts/native, CUDA kernels into artifacts/kernels.")
-    .IsDependentOn("Kernels")
+Task("Simulator")
+    .Description("The driver simulator into artifacts/ptxsim.")
     .Does(() =>
 {
-    // CMake refuses a cache that was made elsewhere, e.g. before the checkout was moved.
-    var cache = nativeBuild.CombineWithFilePath("CMakeCache.txt");
-    var source = root.Combine("native");
-    if (FileExists(cache) && !System.IO.File.ReadLines(cache.FullPath).Contains($"CMAKE_HOME_DIRECTORY:INTERNAL={source.FullPath}"))
-    {
-        DeleteDirectory(nativeBuild, new DeleteDirectorySettings { Recursive = true, Force = true });
-    }
+    var source = root.Combine("native/ptxsim");
+    var output = artifacts.Combine("ptxsim");
+    ForgetMovedCache(output, source);
+    Execute("cmake", new ProcessArgumentBuilder()
+        .Append("-S").AppendQuoted(source.FullPath)
+        .Append("-B").AppendQuoted(output.FullPath)
+        .Append("-DCMAKE_BUILD_TYPE=Release")
+        .Append("-DCMAKE_CXX_COMPILER=" + (EnvironmentVariable("FARM_CLANG") ?? "clang++-19")));
+    Execute("cmake", new ProcessArgumentBuilder()
+        .Append("--build").AppendQuoted(output.FullPath)
+        .Append("--parallel").Append(Environment.ProcessorCount.ToString()));
+});
 
+Task("Native")
+    .Description("CPU kernels into artifacts/native, the driver simulator into artifacts/ptxsim, CUDA kernels into artifacts/kernels.")
+    .IsDependentOn("Kernels")
+    .IsDependentOn("Simulator")
+    .Does(() =>
+{
+    var source = root.Combine("native");
+    ForgetMovedCache(nativeBuild, source);
     Execute("cmake", new ProcessArgumentBuilder()
         .Append("-S").AppendQuoted(source.FullPath)
         .Append("-B").AppendQuoted(nativeBuild.FullPath)

@@ -17,11 +17,11 @@ internal static class Backends
     /// <summary>The backend of a device.</summary>
     /// <exception cref="BadInputException">There is no such device here; the message says what was looked for.</exception>
     public static ITrainingBackend Create(DeviceChoice device, int threads, bool bf16Activations = false) => device.IsCuda
-        ? new CudaBackend(device.Ordinal, device.IsSimulator)
+        ? new CudaBackend(device.Ordinal, device.IsSimulator, bf16Activations)
         : new CpuBackend(threads, bf16Activations: bf16Activations);
 
     /// <summary>Whether the backend rounds the activations of bf16 weights.</summary>
-    public static bool Bf16Activations(IBackend backend) => backend is CpuBackend { Bf16Activations: true };
+    public static bool Bf16Activations(IBackend backend) => backend is CpuBackend { Bf16Activations: true } or CudaBackend { Bf16Activations: true };
 
     /// <summary>Whether the backend's times mean nothing.</summary>
     public static bool IsSimulated(IBackend backend) => backend is CudaBackend && CudaDriver.IsSimulator;

@@ -23,7 +23,7 @@ public sealed class BadInputTests(TinyModels models) : IClassFixture<TinyModels>
     [InlineData("--stop must not be empty", "--stop", "")]
     [InlineData("--threads must be from 1 to 1024", "--threads", "0")]
     [InlineData("--dtype must be f32, bf16 or int8, not 'f64'", "--dtype", "f64")]
-    [InlineData("--activations bf16 is a choice of --device cpu", "--device", "cuda", "--activations", "bf16")]
+    [InlineData("--device must be cpu, cuda", "--device", "cuda:x")]
     [InlineData("--device must be cpu, cuda, cuda: with the number of a GPU, or cuda-sim, not 'tpu'", "--device", "tpu")]
     [InlineData("--max-instances must be at least 1", "--max-instances", "0")]
     [InlineData("as a whole number", "-n", "many")]
