@@ -1,5 +1,4 @@
 using Farm.Core;
-using Farm.Cuda.Launch;
 
 namespace Farm.Cuda;
 

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Farm.Core;
 
 namespace Farm.Cuda;
