@@ -165,7 +165,7 @@ public static unsafe class CudaDriver
             });
         }
 
-        IsSimulator = NativeLibrary.TryGetExport(library, "ptxsim_version", out _);
+        IsSimulator = NativeLibrary.TryGetExport(library, "ptxsimConfigure", out _);
         HasGraphs = GraphEntries.All(e => NativeLibrary.TryGetExport(library, e, out _)) && Environment.GetEnvironmentVariable("FARM_CUDA_GRAPHS") != "0";
     }
 

@@ -10,7 +10,7 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
 {
     private const long Alignment = 256;
     private readonly List<CudaMemory> _blocks = [];
-    private long _used, _passed;
+    private long _used;
 
     /// <summary>Bytes held.</summary>
     internal long Bytes => _blocks.Sum(b => b.Bytes);
@@ -21,13 +21,19 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
         if (_blocks.Count > 1)
         {
             // The last operation outgrew the block; from now on one block holds that much.
-            long total = _passed + _used;
+            long total = Bytes;
             Release();
-            _blocks.Add(CudaMemory.Create(device, queue, total * 3 / 2));
+            _blocks.Add(CudaMemory.Create(device, queue, total));
         }
 
-        _used = _passed = 0;
+        _used = 0;
     }
+
+    /// <summary>The place up to which memory is taken.</summary>
+    internal (int Blocks, long Used) Mark() => (_blocks.Count, _used);
+
+    /// <summary>What was taken since the mark is free again, for later launches of the same operation.</summary>
+    internal void Release((int Blocks, long Used) mark) => _used = _blocks.Count == mark.Blocks ? mark.Used : 0;
 
     /// <summary>Uninitialised bytes, aligned to 256, until the next operation.</summary>
     internal nint Take(long bytes)
@@ -35,7 +41,6 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
         long size = (Math.Max(bytes, 1) + Alignment - 1) / Alignment * Alignment;
         if (_blocks.Count == 0 || _used + size > _blocks[^1].Bytes)
         {
-            _passed += _used;
             _used = 0;
             _blocks.Add(CudaMemory.Create(device, queue, Math.Max(size, 64 << 10)));
         }
