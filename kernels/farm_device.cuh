@@ -328,6 +328,9 @@ FARM_DEVICE float4 load4(const float* p) {
 FARM_DEVICE uint4 load4(const u32* p) {
     return *reinterpret_cast<const uint4*>(p);
 }
+FARM_DEVICE uint4 load_vector(const uint4* p) {
+    return *p;
+}
 FARM_DEVICE void store2(float* p, float2 v) {
     *reinterpret_cast<float2*>(p) = v;
 }

@@ -11,8 +11,9 @@
 // a tile of columns (k across rows, [32][index]) has them permuted by the low 3 bits of k and is read by
 // ldmatrix.trans. In both the 8 rows of a matrix lie in 8 different bank groups.
 //
-// Bytes (Side 128, per pair): m k ceil(n / 128) + n k ceil(m / 128) of 2 bytes in, 4 m n out. Flops: 2 m n k a pair. Shared
-// memory: 64 KiB at Side 128 (8 warps of 64 x 32), 32 KiB at 64 (4 warps of 32 x 32). About 128 and 96 registers.
+// Bytes (Side 128, per pair): m k ceil(n / 128) + n k ceil(m / 128) of 2 bytes in, 4 m n out. Flops: 2 m n k a pair.
+// Shared memory: 64 KiB at Side 128 (8 warps of 64 x 32), 32 KiB at 64 (4 warps of 32 x 32). About 128 and 96
+// registers.
 #include "farm_device.cuh"
 
 constexpr int kDepth = 32;
@@ -145,13 +146,13 @@ FARM_DEVICE void matmul(uint4* shared, const u16* a, const u16* b, float* c, s64
     }
 }
 
-#define FARM_MATMUL_BF16(name, transpose_a, transpose_b, side)                                                         \
-    FARM_KERNEL(side * 2)                                                                                              \
-    name(const u16* a, const u16* b, float* c, s64 a_plane, s64 b_plane, int a_stride, int b_stride, int c_stride,     \
-         int m, int n, int k, int pairs, int count, int accumulate) {                                                  \
-        extern __shared__ uint4 shared[];                                                                              \
-        matmul<transpose_a, transpose_b, side>(shared, a, b, c, a_plane, b_plane, a_stride, b_stride, c_stride, m, n,  \
-                                               k, pairs, count, accumulate);                                           \
+#define FARM_MATMUL_BF16(name, transpose_a, transpose_b, side)                                                        \
+    FARM_KERNEL(side * 2)                                                                                             \
+    name(const u16* a, const u16* b, float* c, s64 a_plane, s64 b_plane, int a_stride, int b_stride, int c_stride,    \
+         int m, int n, int k, int pairs, int count, int accumulate) {                                                 \
+        extern __shared__ uint4 shared[];                                                                             \
+        matmul<transpose_a, transpose_b, side>(shared, a, b, c, a_plane, b_plane, a_stride, b_stride, c_stride, m, n, \
+                                               k, pairs, count, accumulate);                                          \
     }
 FARM_MATMUL_BF16(matmul_bf16_nn_64, false, false, 64)
 FARM_MATMUL_BF16(matmul_bf16_nt_64, false, true, 64)

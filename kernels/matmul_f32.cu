@@ -114,10 +114,8 @@ FARM_DEVICE void matmul(const float* a, const float* b, float* c, int a_stride, 
             read<kLinesA, Side>(x, tiles[stage][0], ty, chunk);
             read<kLinesB, Side>(y, tiles[stage][1], tx, chunk);
             FARM_UNROLL
-            for (int q = 0; q < 4; q++)
-                FARM_UNROLL
-            for (int i = 0; i < 8; i++)
-                FARM_UNROLL
+            for (int q = 0; q < 4; q++) FARM_UNROLL
+            for (int i = 0; i < 8; i++) FARM_UNROLL
             for (int j = 0; j < 8; j++) sum[i][j] = fma(x[q][i], y[q][j], sum[i][j]);
         }
         stage = stage + 1 == kStages ? 0 : stage + 1;
@@ -146,11 +144,11 @@ FARM_DEVICE void matmul(const float* a, const float* b, float* c, int a_stride, 
     }
 }
 
-#define FARM_MATMUL_F32(name, transpose_a, transpose_b, side)                                                          \
-    FARM_KERNEL(side* side / 64)                                                                                       \
-    name(const float* a, const float* b, float* c, int a_stride, int b_stride, int c_stride, int m, int n, int k,      \
-         int accumulate, int wide) {                                                                                   \
-        matmul<transpose_a, transpose_b, side>(a, b, c, a_stride, b_stride, c_stride, m, n, k, accumulate, wide);      \
+#define FARM_MATMUL_F32(name, transpose_a, transpose_b, side)                                                     \
+    FARM_KERNEL(side* side / 64)                                                                                  \
+    name(const float* a, const float* b, float* c, int a_stride, int b_stride, int c_stride, int m, int n, int k, \
+         int accumulate, int wide) {                                                                              \
+        matmul<transpose_a, transpose_b, side>(a, b, c, a_stride, b_stride, c_stride, m, n, k, accumulate, wide); \
     }
 FARM_MATMUL_F32(matmul_f32_nn_64, false, false, 64)
 FARM_MATMUL_F32(matmul_f32_nt_64, false, true, 64)

@@ -107,13 +107,13 @@ FARM_DEVICE void attention(uint4* shared, const u16* qkv, const int* starts, flo
     }
 }
 
-#define FARM_ATTENTION(name, d, columns, terms)                                                                        \
-    FARM_KERNEL(kThreads)                                                                                              \
-    name(const u16* qkv, const int* __restrict__ starts, float* output, float* log_sum_exp, s64 plane, int sequences,  \
-         int query_heads, int kv_heads, int head_dim, int output_stride, int log_sum_exp_stride, float scale) {        \
-        extern __shared__ uint4 shared[];                                                                              \
-        attention<d, columns, terms>(shared, qkv, starts, output, log_sum_exp, plane, sequences, query_heads,          \
-                                     kv_heads, head_dim, output_stride, log_sum_exp_stride, scale);                    \
+#define FARM_ATTENTION(name, d, columns, terms)                                                                       \
+    FARM_KERNEL(kThreads)                                                                                             \
+    name(const u16* qkv, const int* __restrict__ starts, float* output, float* log_sum_exp, s64 plane, int sequences, \
+         int query_heads, int kv_heads, int head_dim, int output_stride, int log_sum_exp_stride, float scale) {       \
+        extern __shared__ uint4 shared[];                                                                             \
+        attention<d, columns, terms>(shared, qkv, starts, output, log_sum_exp, plane, sequences, query_heads,         \
+                                     kv_heads, head_dim, output_stride, log_sum_exp_stride, scale);                   \
     }
 FARM_ATTENTION(attention_train_bf16_64, 64, 64, 1)
 FARM_ATTENTION(attention_train_bf16_128, 128, 64, 1)

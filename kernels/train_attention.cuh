@@ -1,14 +1,14 @@
-// What the forward and the backward of training attention share: tiles of packed heads in swizzled shared memory, the two
-// products on tensor cores, and the sequence that a tile belongs to.
+// What the forward and the backward of training attention share: tiles of packed heads in swizzled shared memory, the
+// two products on tensor cores, and the sequence that a tile belongs to.
 //
-// Heads come packed as bf16 (train_pack.cu): [Terms][T][heads][D], D a multiple of 64 with zeros behind the head's width.
-// One term is the rounding to bf16; three terms are the float32 values, and a product of two such operands is the six
-// products of terms above 2^-26 of it, smallest first (Henry, Tang and Heinecke, 2019).
+// Heads come packed as bf16 (train_pack.cu): [Terms][T][heads][D], D a multiple of 64 with zeros behind the head's
+// width. One term is the rounding to bf16; three terms are the float32 values, and a product of two such operands is
+// the six products of terms above 2^-26 of it, smallest first (Henry, Tang and Heinecke, 2019).
 #pragma once
 #include "farm_device.cuh"
 
-// The row of a tile has D elements: chunks of 16 bytes, permuted by the low three bits of the row, so that the 8 rows of
-// a matrix of ldmatrix lie in 8 different bank groups, as do the 8 chunks that a quarter warp copies.
+// The row of a tile has D elements: chunks of 16 bytes, permuted by the low three bits of the row, so that the 8 rows
+// of a matrix of ldmatrix lie in 8 different bank groups, as do the 8 chunks that a quarter warp copies.
 template <int D>
 FARM_DEVICE int chunk_at(int row, int chunk) {
     return row * (D / 8) + (chunk ^ (row & 7));
@@ -54,8 +54,8 @@ FARM_DEVICE void scores(float (&s)[Columns / 8][4], const uint4* x, int row0, co
         u32 a[Terms][4];
         FARM_UNROLL
         for (int t = 0; t < Terms; t++)
-            load_matrix_x4(a[t], x + t * XRows * (D / 8) +
-                                     chunk_at<D>(row0 + (matrix & 1) * 8 + line, step * 2 + (matrix >> 1)));
+            load_matrix_x4(
+                a[t], x + t * XRows * (D / 8) + chunk_at<D>(row0 + (matrix & 1) * 8 + line, step * 2 + (matrix >> 1)));
         FARM_UNROLL
         for (int n = 0; n < Columns / 16; n++) {
             u32 b[Terms][4];
@@ -100,9 +100,9 @@ FARM_DEVICE void accumulate(float (&sum)[Width / 8][4], const u32 (&p)[Terms][Ro
             u32 b[Terms][4];
             FARM_UNROLL
             for (int t = 0; t < Terms; t++)
-                load_matrix_x4_transposed(b[t], y + t * Rows * (D / 8) +
-                                                    chunk_at<D>(step * 16 + (matrix & 1) * 8 + line,
-                                                                column0 / 8 + n * 2 + (matrix >> 1)));
+                load_matrix_x4_transposed(
+                    b[t], y + t * Rows * (D / 8) +
+                              chunk_at<D>(step * 16 + (matrix & 1) * 8 + line, column0 / 8 + n * 2 + (matrix >> 1)));
             FARM_UNROLL
             for (int i = 0; i < Pairs<Terms>::kCount; i++) {
                 const u32(&l)[4] = p[Pairs<Terms>::left(i)][step], (&r)[4] = b[Pairs<Terms>::right(i)];
@@ -130,7 +130,8 @@ FARM_DEVICE bool find_tile(const int* starts, int sequences, int& first, int& le
     int base = 0, tile = block_x(), lane = lane_id();
     FARM_NO_UNROLL
     for (int s0 = 0; s0 < sequences; s0 += 32) {
-        int s = min_of(s0 + lane, sequences - 1), begin = starts[s], rows = s0 + lane < sequences ? starts[s + 1] - begin : 0;
+        int s = min_of(s0 + lane, sequences - 1), begin = starts[s],
+            rows = s0 + lane < sequences ? starts[s + 1] - begin : 0;
         int tiles = (rows + Rows - 1) / Rows, end = tiles;
         FARM_UNROLL
         for (int d = 1; d < 32; d *= 2) {

@@ -1,15 +1,16 @@
 // Backward of causal attention over packed sequences (Dao, FlashAttention-2, 2023, algorithm 2): probabilities are made
 // again from the scores and the saved log-sum-exp, tile by tile.
 //
-// Where the paper adds the queries' gradient with atomics, two kernels make the scores twice and add in a fixed order: one
-// holds a tile of keys and walks the queries that see it (of all query heads that share the keys, in order), the
-// other holds queries and walks their keys. Both are the same program: with X, X' the held rows (K, V or Q, dO) and Y, Y'
-// the rows walked (Q, dO or K, V),
-//   P = e^(scale X Y^T - lse), dS = P (X' Y'^T - delta) scale, gradient of X += dS Y, and for keys gradient of X' += P Y'.
+// Where the paper adds the queries' gradient with atomics, two kernels make the scores twice and add in a fixed order:
+// one holds a tile of keys and walks the queries that see it (of all query heads that share the keys, in order), the
+// other holds queries and walks their keys. Both are the same program: with X, X' the held rows (K, V or Q, dO) and Y,
+// Y' the rows walked (Q, dO or K, V),
+//   P = e^(scale X Y^T - lse), dS = P (X' Y'^T - delta) scale, gradient of X += dS Y, and for keys gradient of X' += P
+//   Y'.
 //
 // Bytes: the held rows once, the rows walked once for each tile held and head (4 D Terms bytes a row). Flops: 6 D a
-// score for queries and 8 D for keys, times six with three terms. Shared memory: 4 Terms D (Held + Stages * Walked) and 8
-// bytes a row walked: 64 KiB at D 128 with one term, 96 KiB with three. Registers: 64 + D for keys, 64 + D / 2 for
+// score for queries and 8 D for keys, times six with three terms. Shared memory: 4 Terms D (Held + Stages * Walked) and
+// 8 bytes a row walked: 64 KiB at D 128 with one term, 96 KiB with three. Registers: 64 + D for keys, 64 + D / 2 for
 // queries, the columns of D = 256 shared by two warps.
 #include "train_attention.cuh"
 
@@ -91,15 +92,16 @@ FARM_DEVICE void backward(uint4* shared, const u16* qkv, const u16* output_gradi
                 fetch_tile<D, Walked, Terms, kBlock>(to, queries + fetch_row * pitch + fetch_head * D, qkv_plane, pitch,
                                                      length - fetch_row);
                 fetch_tile<D, Walked, Terms, kBlock>(to + kWalkedTile,
-                                                     gradients + fetch_row * output_pitch + fetch_head * D, output_plane,
-                                                     output_pitch, length - fetch_row);
+                                                     gradients + fetch_row * output_pitch + fetch_head * D,
+                                                     output_plane, output_pitch, length - fetch_row);
                 if (thread_x() < Walked)
                     numbers[stage * Walked + thread_x()] =
                         fetch_row + thread_x() < length
                             ? statistics[static_cast<s64>(fetch_head) * rows + first + fetch_row + thread_x()]
                             : float2{0.0f, 0.0f};
             } else {
-                fetch_tile<D, Walked, Terms, kBlock>(to, keys + fetch_row * pitch, qkv_plane, pitch, length - fetch_row);
+                fetch_tile<D, Walked, Terms, kBlock>(to, keys + fetch_row * pitch, qkv_plane, pitch,
+                                                     length - fetch_row);
                 fetch_tile<D, Walked, Terms, kBlock>(to + kWalkedTile, values + fetch_row * pitch, qkv_plane, pitch,
                                                      length - fetch_row);
             }
@@ -175,16 +177,15 @@ FARM_DEVICE void backward(uint4* shared, const u16* qkv, const u16* output_gradi
                            head_dim);
 }
 
-#define FARM_BACKWARD(name, keys, d, held, walked, stages, terms, parts)                                               \
-    FARM_KERNEL(held * 2 * parts)                                                                                      \
-    name(const u16* qkv, const u16* output_gradient, const float2* __restrict__ statistics,                            \
-         const int* __restrict__ starts, float* gradient, s64 qkv_plane, s64 output_plane, int sequences,              \
-         int query_heads, int kv_heads, int head_dim, int rows, int gradient_stride, float scale) {                    \
-        extern __shared__ uint4 shared[];                                                                              \
-        backward<keys, d, held, walked, stages, terms, parts>(shared, qkv, output_gradient, statistics, starts,        \
-                                                              gradient, qkv_plane, output_plane, sequences,            \
-                                                              query_heads, kv_heads, head_dim, rows, gradient_stride,  \
-                                                              scale);                                                  \
+#define FARM_BACKWARD(name, keys, d, held, walked, stages, terms, parts)                                    \
+    FARM_KERNEL(held * 2 * parts)                                                                           \
+    name(const u16* qkv, const u16* output_gradient, const float2* __restrict__ statistics,                 \
+         const int* __restrict__ starts, float* gradient, s64 qkv_plane, s64 output_plane, int sequences,   \
+         int query_heads, int kv_heads, int head_dim, int rows, int gradient_stride, float scale) {         \
+        extern __shared__ uint4 shared[];                                                                   \
+        backward<keys, d, held, walked, stages, terms, parts>(                                              \
+            shared, qkv, output_gradient, statistics, starts, gradient, qkv_plane, output_plane, sequences, \
+            query_heads, kv_heads, head_dim, rows, gradient_stride, scale);                                 \
     }
 FARM_BACKWARD(attention_keys_bf16_64, true, 64, 64, 32, 2, 1, 1)
 FARM_BACKWARD(attention_keys_bf16_128, true, 128, 64, 32, 2, 1, 1)

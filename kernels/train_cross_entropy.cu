@@ -1,7 +1,7 @@
 // The output layer's softmax, walked in chunks of at most 8,192 columns of the vocabulary: the chunk's logits are made
 // by a product, these kernels take them in, and the next chunk overwrites them. Two walks: the first finds each row's
-// maximum, mass and target (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018), the second turns
-// the logits of a chunk, made again unless there is one chunk only, into their gradients in place.
+// maximum, mass and target (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018), the second
+// turns the logits of a chunk, made again unless there is one chunk only, into their gradients in place.
 //
 // A row's state, four float64: maximum, mass = sum e^(z - maximum), moment = sum e^(z - maximum) (z - maximum), target
 // logit; z are the logits over the temperature. Chunks are cut at the same columns whatever the rows, so that no row
@@ -60,16 +60,16 @@ vocabulary_scan(const float* __restrict__ logits, const int* __restrict__ labels
 // losses = -log softmax at the label, 0 where it is negative; and what the second walk needs of a row: maximum,
 // coefficient over mass, coefficient, where the gradient of z is coefficient (softmax - [label]). A thread does a row.
 FARM_KERNEL(kThreads)
-cross_entropy_finish(const double* __restrict__ state, const int* __restrict__ labels,
-                     const float* __restrict__ scales, float* __restrict__ losses, float4* __restrict__ factors,
-                     int rows) {
+cross_entropy_finish(const double* __restrict__ state, const int* __restrict__ labels, const float* __restrict__ scales,
+                     float* __restrict__ losses, float4* __restrict__ factors, int rows) {
     int t = block_x() * kThreads + thread_x();
     if (t >= rows) return;
     const double* from = state + static_cast<s64>(t) * 4;
     bool ignored = labels[t] < 0;
     float scale = ignored ? 0.0f : scales[t];
     losses[t] = ignored ? 0.0f : static_cast<float>(log_f64(from[1]) - (from[3] - from[0]));
-    factors[t] = float4{static_cast<float>(from[0]), static_cast<float>(static_cast<double>(scale) / from[1]), scale, 0.0f};
+    factors[t] =
+        float4{static_cast<float>(from[0]), static_cast<float>(static_cast<double>(scale) / from[1]), scale, 0.0f};
 }
 
 // The gradient of a chunk's logits in their place. Bytes: 8 an element. Grid: rows by blocks of 1024 columns.

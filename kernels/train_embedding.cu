@@ -1,5 +1,6 @@
-// Gradient of an embedding table without atomics: the block of a row whose id occurs for the first time owns the id, and
-// adds all rows of that id in order; the other blocks end after looking back. The ids, some ten KiB, come from cache.
+// Gradient of an embedding table without atomics: the block of a row whose id occurs for the first time owns the id,
+// and adds all rows of that id in order; the other blocks end after looking back. The ids, some ten KiB, come from
+// cache.
 //
 // Bytes: 4 T C of gradients, 8 C for each id that occurs. Grid: rows by blocks of 1024 columns.
 #include "farm_device.cuh"

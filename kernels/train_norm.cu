@@ -1,8 +1,8 @@
 // Backward of RMSNorm (Zhang and Sennrich, 2019): with y = x r w, r = 1 / sqrt(mean(x^2) + epsilon) and g the gradient
 // of y, dx += r (g w - x r^2 mean(g w x)); r is kept for the weight's gradient (sum_rows_products).
 //
-// A block does a row. Bytes: 16 T C read (x and g twice, the second time from cache) and 8 T C for dx. Shared memory: 64
-// bytes. About 32 registers.
+// A block does a row. Bytes: 16 T C read (x and g twice, the second time from cache) and 8 T C for dx. Shared memory:
+// 64 bytes. About 32 registers.
 #include "farm_device.cuh"
 
 constexpr int kThreads = 256;

@@ -4,7 +4,8 @@
 constexpr int kThreads = 256;
 constexpr int kBlockElements = 16384;
 
-// The sum of squares of 16,384 elements in float64: a thread's elements in order, then a fixed tree. Bytes: 4 an element.
+// The sum of squares of 16,384 elements in float64: a thread's elements in order, then a fixed tree. Bytes: 4 an
+// element.
 FARM_KERNEL(kThreads)
 sum_of_squares_blocks(const float* __restrict__ data, double* __restrict__ partial, s64 count) {
     static __shared__ double scratch[kThreads / 32];
@@ -20,7 +21,8 @@ sum_of_squares_blocks(const float* __restrict__ data, double* __restrict__ parti
 }
 
 // The sum of the blocks' sums, by one block.
-FARM_KERNEL(kThreads) sum_of_squares_finish(const double* __restrict__ partial, double* __restrict__ total, int blocks) {
+FARM_KERNEL(kThreads)
+sum_of_squares_finish(const double* __restrict__ partial, double* __restrict__ total, int blocks) {
     static __shared__ double scratch[kThreads / 32];
     double sum = 0.0;
     for (int i = thread_x(); i < blocks; i += kThreads) sum += partial[i];

@@ -1,5 +1,6 @@
 // Operands of the training products brought into the shape their kernels read: rows whose first element lies on 16
-// bytes, filled up with zeros to a multiple of 16 bytes. Bandwidth-bound: a product uses every element hundreds of times.
+// bytes, filled up with zeros to a multiple of 16 bytes. Bandwidth-bound: a product uses every element hundreds of
+// times.
 //
 // A row of `groups` runs of `width` elements becomes `groups` runs of `pitch` elements, run r of a row at r * pitch;
 // attention packs its heads so, a matrix is one run. bf16 with three terms writes three planes, `plane` elements apart,
@@ -7,7 +8,6 @@
 #include "farm_device.cuh"
 
 constexpr int kThreads = 256;
-
 
 // Bytes: 4 read and 2 * Terms written for each element. Grid: rows by blocks of 512 output elements; a thread makes a
 // pair.

@@ -7,7 +7,7 @@ namespace Farm.Cpu;
 /// The operations on the CPU: SIMD kernels of native/cpu on a persistent thread pool. One call at a time; operations are done when they return.
 /// Shapes are checked here, before an address reaches a kernel; ids, positions, slots and pages are the caller's to keep in range.
 /// </summary>
-public sealed unsafe partial class CpuBackend : ITrainingBackend
+public sealed unsafe partial class CpuBackend : IReinforcementBackend
 {
     private nint _context;
 

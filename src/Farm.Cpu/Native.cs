@@ -6,7 +6,7 @@ namespace Farm.Cpu;
 internal static unsafe partial class Native
 {
     /// <summary>FARM_ABI_VERSION of the header these declarations mirror.</summary>
-    internal const int AbiVersion = 3;
+    internal const int AbiVersion = 4;
 
     private const string Library = "farm_native";
 

@@ -5,6 +5,9 @@ namespace Farm.Cuda;
 
 public sealed partial class CudaBackend
 {
+    /// <summary>More rows of bf16 weights take the dense product.</summary>
+    private const int SkinnyRows = 64;
+
     // Flags of the kernels (linear_common.cuh).
     private const int AccumulateFlag = 1, AlignedRowsFlag = 2;
 
@@ -42,6 +45,12 @@ public sealed partial class CudaBackend
             return;
         }
 
+        if (packed.DType == DType.BF16 && input.Rows > SkinnyRows)
+        {
+            DenseLinear(input, packed, output, bias, normWeight, normEpsilon, flags);
+            return;
+        }
+
         var family = packed.DType == DType.I8 ? InferenceKernels.Int8Products : Bf16Activations ? InferenceKernels.RoundedBF16Products : InferenceKernels.BF16Products;
         var (kernel, rows, tiles) = family.For(input.Rows, packed.Tiles, Multiprocessors);
         var grid = new Grid(Grid.Over(packed.Tiles, tiles), Grid.Over(input.Rows, rows));
@@ -55,6 +64,25 @@ public sealed partial class CudaBackend
             Launch(kernel, grid, input, input.Stride, packed.Data, normWeight, normEpsilon, bias, output, output.Stride, input.Rows, packed.InFeatures,
                 packed.OutFeatures, packed.Units, packed.Tiles, gate, flags);
         }
+    }
+
+    // Rows in fragment order and, with a norm, their factors; then the product over 128 x 128 tiles.
+    private void DenseLinear(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, float normEpsilon, int flags)
+    {
+        int terms = Bf16Activations ? 1 : 3, rowTiles = Grid.Over(input.Rows, 16), blocks = 2 * weight.Units;
+        _scratch.Reset();
+        nint packed = Scratch((long)rowTiles * blocks * 2 * terms * 512), factors = 0;
+        Launch(Bf16Activations ? InferenceKernels.DensePackBF16Rounded : InferenceKernels.DensePackBF16, new Grid(Grid.Over(blocks, 4), rowTiles), input, input.Stride, normWeight,
+            input.Rows, input.Columns, weight.Units, flags, packed);
+        if (!normWeight.IsNone)
+        {
+            factors = Scratch((long)input.Rows * sizeof(float));
+            Launch(InferenceKernels.DenseFactors, new Grid(Grid.Over(input.Rows, 4)), input, input.Stride, normEpsilon, input.Rows, input.Columns, weight.Units, flags, factors);
+        }
+
+        Launch(Bf16Activations ? InferenceKernels.DenseBF16Rounded : InferenceKernels.DenseBF16,
+            new Grid(Grid.Over(weight.Tiles, 16), Grid.Over(input.Rows, 128), DynamicShared: InferenceKernels.DenseShared(terms)), packed, weight.Data, factors, bias, output,
+            output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, weight.Layout == LinearLayout.GateUp ? 1 : 0, flags);
     }
 
     private static bool HasVectorRows(Tensor tensor) => tensor.Address % 16 == 0 && tensor.Stride % 4 == 0;

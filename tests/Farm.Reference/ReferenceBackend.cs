@@ -4,11 +4,11 @@ using Farm.Core;
 namespace Farm.Reference;
 
 /// <summary>
-/// Every operation of <see cref="ITrainingBackend"/> by its formula, one row at a time, in float64: the definition of right that fast
+/// Every operation of <see cref="IReinforcementBackend"/> by its formula, one row at a time, in float64: the definition of right that fast
 /// backends are compared with. Operands lie in host memory in the types of the contract; values are rounded when they are stored and
 /// nowhere else.
 /// </summary>
-public sealed partial class ReferenceBackend : ITrainingBackend
+public sealed partial class ReferenceBackend : IReinforcementBackend
 {
     /// <inheritdoc/>
     public string Name => "reference";

@@ -28,7 +28,7 @@ enum {
 enum { FARM_GROUP = 64, FARM_PAGE = 128 };
 
 // Grows with every change of a declaration in this file; the caller compares it before anything else.
-enum { FARM_ABI_VERSION = 3 };
+enum { FARM_ABI_VERSION = 4 };
 FARM_EXPORT int farm_abi_version(void);
 
 typedef struct farm_context farm_context;

@@ -213,4 +213,42 @@ int farm_adamw(farm_context* context, const farm_adamw_args* args) {
     return context->kernels->adamw(context, args);
 }
 
+int farm_gae(farm_context* context, const float* rewards, const float* values, const int32_t* starts, int rows,
+             float gamma, float lambda, float* advantages, float* returns) {
+    return context->kernels->gae(context, rewards, values, starts, rows, gamma, lambda, advantages, returns);
+}
+
+int farm_whiten(farm_context* context, const float* input, int64_t n, int shift_mean, float* output) {
+    return context->kernels->whiten(context, input, n, shift_mean, output);
+}
+
+int farm_token_kl(farm_context* context, const float* logprobs, const float* reference_logprobs, int64_t n,
+                  int estimator, float* kl) {
+    return context->kernels->token_kl(context, logprobs, reference_logprobs, n, estimator, kl);
+}
+
+int farm_linear_policy(farm_context* context, const farm_policy_args* args) {
+    return context->kernels->linear_policy(context, args);
+}
+
+int farm_value_loss(farm_context* context, const float* values, const float* old_values, const float* returns,
+                    int64_t n, float clip, float scale, float* losses, float* clipped, float* gradients) {
+    return context->kernels->value_loss(context, values, old_values, returns, n, clip, scale, losses, clipped,
+                                        gradients);
+}
+
+int farm_dpo_loss(farm_context* context, const farm_dpo_args* args) {
+    return context->kernels->dpo_loss(context, args);
+}
+
+int farm_pairwise_loss(farm_context* context, const float* rewards, int rewards_stride, const int32_t* choices,
+                       int pairs, float scale, float* losses, float* gradients, int gradients_stride) {
+    return context->kernels->pairwise_loss(context, rewards, rewards_stride, choices, pairs, scale, losses, gradients,
+                                           gradients_stride);
+}
+
+int farm_quark_loss(farm_context* context, const farm_quark_args* args) {
+    return context->kernels->quark_loss(context, args);
+}
+
 }  // extern "C"

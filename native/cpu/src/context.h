@@ -2,6 +2,7 @@
 #pragma once
 
 #include "farm_native.h"
+#include "farm_native_reinforcement.h"
 #include "farm_native_training.h"
 #include "thread_pool.h"
 
@@ -51,6 +52,19 @@ struct Kernels {
     int (*linear_cross_entropy)(farm_context* context, const farm_cross_entropy_args* args);
     int (*sum_of_squares)(farm_context* context, const float* data, int64_t count, double* sum);
     int (*adamw)(farm_context* context, const farm_adamw_args* args);
+
+    int (*gae)(farm_context* context, const float* rewards, const float* values, const int32_t* starts, int rows,
+               float gamma, float lambda, float* advantages, float* returns);
+    int (*whiten)(farm_context* context, const float* input, int64_t n, int shift_mean, float* output);
+    int (*token_kl)(farm_context* context, const float* logprobs, const float* reference_logprobs, int64_t n,
+                    int estimator, float* kl);
+    int (*linear_policy)(farm_context* context, const farm_policy_args* args);
+    int (*value_loss)(farm_context* context, const float* values, const float* old_values, const float* returns,
+                      int64_t n, float clip, float scale, float* losses, float* clipped, float* gradients);
+    int (*dpo_loss)(farm_context* context, const farm_dpo_args* args);
+    int (*pairwise_loss)(farm_context* context, const float* rewards, int rewards_stride, const int32_t* choices,
+                         int pairs, float scale, float* losses, float* gradients, int gradients_stride);
+    int (*quark_loss)(farm_context* context, const farm_quark_args* args);
 };
 
 extern const Kernels kPortable;

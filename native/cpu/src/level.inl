@@ -34,6 +34,7 @@ namespace FARM_NS {
 #include "train_attention.inl"
 #include "train_ops.inl"
 #include "cross_entropy.inl"
+#include "reinforcement.inl"
 // clang-format on
 }  // namespace FARM_NS
 
@@ -57,5 +58,13 @@ const Kernels FARM_KERNELS = {FARM_NS::linear,
                               FARM_NS::embedding_backward,
                               FARM_NS::linear_cross_entropy,
                               FARM_NS::sum_of_squares,
-                              FARM_NS::adamw};
+                              FARM_NS::adamw,
+                              FARM_NS::gae,
+                              FARM_NS::whiten,
+                              FARM_NS::token_kl,
+                              FARM_NS::linear_policy,
+                              FARM_NS::value_loss,
+                              FARM_NS::dpo_loss,
+                              FARM_NS::pairwise_loss,
+                              FARM_NS::quark_loss};
 }  // namespace farm
