@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Farm.Cli.Verbs;
 using Farm.Core;
+using Farm.Cuda.Driver;
 
 namespace Farm.Cli;
 
@@ -39,6 +40,12 @@ public static class Program
             Console.Error.WriteLine(e.Message);
             Trace(e);
             return ExitCodes.BadInput;
+        }
+        catch (CudaException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            Trace(e);
+            return ExitCodes.Failed;
         }
         catch (OperationCanceledException e)
         {

@@ -17,7 +17,7 @@ internal static class Backends
     /// <summary>The backend of a device.</summary>
     /// <exception cref="BadInputException">There is no such device here; the message says what was looked for.</exception>
     public static ITrainingBackend Create(DeviceChoice device, int threads, bool bf16Activations = false) => device.IsCuda
-        ? new CudaBackend(device.Ordinal, device.IsSimulator, bf16Activations)
+        ? new CudaBackend(device.Ordinal, device.IsSimulator, bf16Activations) { Compute = bf16Activations ? CudaCompute.BF16 : CudaCompute.F32 }
         : new CpuBackend(threads, bf16Activations: bf16Activations);
 
     /// <summary>Whether the backend rounds the activations of bf16 weights.</summary>

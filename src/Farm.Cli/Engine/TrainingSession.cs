@@ -79,7 +79,7 @@ internal sealed class TrainingSession
             throw new BadInputException($"{_settings.Train}: no row is left to train on.");
         }
 
-        using var backend = Backends.Create(_settings.Device, _settings.Threads);
+        using var backend = Backends.Create(_settings.Device, _settings.Threads, _settings.Bf16Activations);
         using var checkpoint = Checkpoint.Open(_settings.Model);
         using var model = TrainableLlama.Load(backend, checkpoint, _folder.Config, new TrainableLlamaOptions
         {

@@ -24,7 +24,7 @@ internal static class CudaErrors
             CudaResult.IllegalAddress or CudaResult.MisalignedAddress or CudaResult.LaunchFailed or CudaResult.IllegalInstruction
                 or CudaResult.InvalidAddressSpace or CudaResult.InvalidPc or CudaResult.HardwareStackError =>
                 " This is a fault of a kernel; FARM_CUDA_SYNC=1 names the launch at once. The device's context is lost until the process ends.",
-            CudaResult.Unknown or CudaResult.SystemNotReady or CudaResult.Deinitialized => " The device is lost; see the system's log and nvidia-smi, then start again.",
+            CudaResult.DeviceUnavailable or CudaResult.Unknown or CudaResult.SystemNotReady or CudaResult.Deinitialized => " The device is lost; see the system's log and nvidia-smi, then start again.",
             _ => string.Empty,
         };
         return new CudaException($"The GPU failed at {doing}: {Describe(status)}.{advice}", (int)status);

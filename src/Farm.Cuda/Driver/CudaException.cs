@@ -14,6 +14,6 @@ public sealed class CudaException : Exception
     public int Code { get; }
 
     /// <summary>Whether the context is lost: every later call on it fails with the same code, and only a new process helps.</summary>
-    public bool IsSticky => (CudaResult)Code is CudaResult.EccUncorrectable or CudaResult.IllegalAddress or CudaResult.LaunchTimeout
+    public bool IsSticky => (CudaResult)Code is CudaResult.DeviceUnavailable or CudaResult.EccUncorrectable or CudaResult.IllegalAddress or CudaResult.LaunchTimeout
         or (>= CudaResult.HardwareStackError and <= CudaResult.LaunchFailed) or CudaResult.Unknown;
 }

@@ -9,6 +9,7 @@ internal enum CudaResult
     NotInitialized = 3,
     Deinitialized = 4,
     StubLibrary = 34,
+    DeviceUnavailable = 46,
     NoDevice = 100,
     InvalidDevice = 101,
     InvalidImage = 200,

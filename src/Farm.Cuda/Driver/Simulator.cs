@@ -27,6 +27,12 @@ public static unsafe class Simulator
         }
     }
 
+    /// <summary>Forgets an injected fault, which on a GPU would last until the process ends.</summary>
+    public static void ClearError() => ((delegate* unmanaged<void>)Entry("ptxsimClearError"))();
+
+    /// <summary>What the simulator's checker found last; empty for nothing.</summary>
+    public static string LastReport() => Marshal.PtrToStringUTF8((nint)((delegate* unmanaged<byte*>)Entry("ptxsimLastReport"))()) ?? string.Empty;
+
     /// <summary>Forgets all counts.</summary>
     public static void ResetCounters() => ((delegate* unmanaged<void>)Entry("ptxsimResetCounters"))();
 

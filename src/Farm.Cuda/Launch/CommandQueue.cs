@@ -23,7 +23,7 @@ internal sealed unsafe class CommandQueue : IDisposable
     private readonly CudaStream _stream;
     private readonly bool _graphs;
     private readonly RecordedGraph[] _recorded = [new(), new(), new(), new()];
-    private readonly int[] _recent = new int[8];
+    private readonly (int Kernel, Grid Grid)[] _recent = new (int, Grid)[6];
     private ulong[] _words = new ulong[1 << 14];
     private int _count, _commands, _launches;
     private long _clock;
@@ -271,16 +271,16 @@ internal sealed unsafe class CommandQueue : IDisposable
         var status = CudaApi.cuLaunchKernel(kernel.Function, x, y, z, (uint)kernel.Row.Threads, 1, 1, shared, _stream.Handle, pointers, null);
         if (status != CudaResult.Success)
         {
-            throw CudaErrors.Exception(status, Describe(kernel, new Grid((int)x, (int)y, (int)z, (int)shared)));
+            throw CudaErrors.Exception(status, "launching " + Describe(kernel, new Grid((int)x, (int)y, (int)z, (int)shared)));
         }
 
-        Remember(kernel.Row.Index);
+        Remember(kernel.Row.Index, new Grid((int)x, (int)y, (int)z, (int)shared));
         if (SynchronousLaunches)
         {
             status = CudaApi.cuStreamSynchronize(_stream.Handle);
             if (status != CudaResult.Success)
             {
-                throw CudaErrors.Exception(status, Describe(kernel, new Grid((int)x, (int)y, (int)z, (int)shared)));
+                throw CudaErrors.Exception(status, "launching " + Describe(kernel, new Grid((int)x, (int)y, (int)z, (int)shared)));
             }
         }
     }
@@ -316,12 +316,12 @@ internal sealed unsafe class CommandQueue : IDisposable
     }
 
     private static string Describe(LoadedKernel kernel, Grid grid) =>
-        $"launching {kernel.Row.Name} of {kernel.Row.Module}.cu on a grid of {grid}, {kernel.Row.Threads} threads a block, arguments of ({string.Join(", ", kernel.Entry.ParameterBytes)}) bytes";
+        $"{kernel.Row.Name} of {kernel.Row.Module}.cu on a grid of {grid}, {kernel.Row.Threads} threads a block, arguments of ({string.Join(", ", kernel.Entry.ParameterBytes)}) bytes";
 
-    private void Remember(int kernel)
+    private void Remember(int kernel, Grid grid)
     {
         Array.Copy(_recent, 0, _recent, 1, _recent.Length - 1);
-        _recent[0] = kernel + 1;
+        _recent[0] = (kernel + 1, grid);
     }
 
     // After a replay, the last launches of the list are the most recent ones.
@@ -332,7 +332,7 @@ internal sealed unsafe class CommandQueue : IDisposable
             bool launch = (_words[at] & 0xFF) == LaunchCode;
             if (launch && _count - at < 400)
             {
-                Remember((int)((_words[at] >> 8) & 0xFFFFFFFF));
+                Remember((int)((_words[at] >> 8) & 0xFFFFFFFF), new Grid((int)(uint)_words[at + 1], (int)(_words[at + 1] >> 32), (int)(uint)_words[at + 2], (int)(_words[at + 2] >> 32)));
             }
 
             at += launch ? 3 + (int)(_words[at] >> 40) : 4;
@@ -341,7 +341,7 @@ internal sealed unsafe class CommandQueue : IDisposable
 
     private string Recent()
     {
-        string[] names = [.. _recent.Where(k => k > 0).Select(k => KernelTable.All[k - 1].Name)];
-        return names.Length == 0 ? "the copies of a stream" : $"one of the last launches, newest first: {string.Join(", ", names)}";
+        string[] names = [.. _recent.Where(r => r.Kernel > 0).Select(r => Describe(_device.Kernel(KernelTable.All[r.Kernel - 1]), r.Grid))];
+        return names.Length == 0 ? "the copies of a stream" : $"one of the last launches, newest first: {string.Join("; ", names)}";
     }
 }
