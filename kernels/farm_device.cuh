@@ -127,6 +127,12 @@ FARM_DEVICE float shuffle(float v, int lane) {
 FARM_DEVICE int shuffle(int v, int lane) {
     return __nvvm_shfl_sync_idx_i32(kAllLanes, v, lane, 31);
 }
+FARM_DEVICE double shuffle(double v, int lane) {
+    u64 b = bits_of(v);
+    u32 low = static_cast<u32>(__nvvm_shfl_sync_idx_i32(kAllLanes, static_cast<int>(b), lane, 31));
+    u32 high = static_cast<u32>(__nvvm_shfl_sync_idx_i32(kAllLanes, static_cast<int>(b >> 32), lane, 31));
+    return double_of((static_cast<u64>(high) << 32) | low);
+}
 FARM_DEVICE u32 ballot(bool v) {
     return __nvvm_vote_ballot_sync(kAllLanes, v);
 }
@@ -212,6 +218,9 @@ FARM_DEVICE float abs_of(float x) {
 // Correctly rounded.
 FARM_DEVICE float square_root(float x) {
     return __builtin_sqrtf(x);
+}
+FARM_DEVICE double square_root(double x) {
+    return __builtin_sqrt(x);
 }
 FARM_DEVICE float round_even(float x) {
     return __builtin_rintf(x);

@@ -83,7 +83,7 @@ public sealed partial class CudaBackend
         /// <summary>Float64 [rows, 4]: maximum, mass, moment and target of each row's scaled logits.</summary>
         public nint State { get; }
 
-        /// <summary>Float32 [rows, 4]: maximum, coefficient over mass, coefficient, entropy's share; the last for gradients of entropies, else 0.</summary>
+        /// <summary>Float32 [rows, 4]: maximum, coefficient over mass, coefficient, 0.</summary>
         public nint Factors { get; }
 
         private int Chunks => Grid.Over(_weight.Rows, VocabularyChunk);
