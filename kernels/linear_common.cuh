@@ -17,7 +17,7 @@
 
 constexpr int kSegments = 8;                      // warps of a skinny block
 constexpr int kUnit = 64;                         // features of a unit; the group of int8 scales
-constexpr int kAccumulate = 1, kAlignedRows = 2;  // flags
+constexpr int kAccumulate = 1, kAlignedRows = 2;  // flags; the second: rows and norm weight begin at 16 bytes
 
 struct Segment {
     int begin, end;  // units

@@ -23,7 +23,7 @@ FARM_DEVICE void dense_pack(const float* x, int x_stride, const float* norm, int
     bool aligned = (flags & kAlignedRows) != 0;
     int k = block * 32 + 8 * t;
     float v[2][8], gain[8];
-    if (norm != nullptr) load_octet(norm, k, features, false, gain);
+    if (norm != nullptr) load_octet(norm, k, features, aligned, gain);
     FARM_UNROLL
     for (int half = 0; half < 2; half++) {
         int row = min_of(tile * 16 + g + 8 * half, rows - 1);

@@ -32,7 +32,7 @@ FARM_DEVICE void linear_f32(const float* x, int x_stride, const float4* w, const
     for (int chunk = 2 * segment.begin; chunk < 2 * segment.end; chunk++) {
         int k = chunk * kChunk;
         float gain[8] = {};
-        if (norm != nullptr) load_octet(norm, k + 8 * t, features, false, gain);
+        if (norm != nullptr) load_octet(norm, k + 8 * t, features, aligned, gain);
         warp_barrier();
         FARM_UNROLL
         for (int i = 0; i < R / 8; i++) {

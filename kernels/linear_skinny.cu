@@ -108,7 +108,7 @@ FARM_DEVICE void skinny_bf16(const float* x, int x_stride, const uint4* w, const
         }
         int k = block * 32 + 8 * t;
         float gain[8] = {};
-        if (norm != nullptr) load_octet(norm, k, features, false, gain);
+        if (norm != nullptr) load_octet(norm, k, features, aligned, gain);
         FARM_UNROLL
         for (int m = 0; m < MT; m++) {
             float top[8], bottom[8];
@@ -162,8 +162,8 @@ FARM_DEVICE void skinny_int8(const float* x, int x_stride, const uint4* w, const
         int k = unit * 64 + 8 * t;
         float gain[2][8] = {};
         if (norm != nullptr) {
-            load_octet(norm, k, features, false, gain[0]);
-            load_octet(norm, k + 32, features, false, gain[1]);
+            load_octet(norm, k, features, aligned, gain[0]);
+            load_octet(norm, k + 32, features, aligned, gain[1]);
         }
         FARM_UNROLL
         for (int m = 0; m < MT; m++) {

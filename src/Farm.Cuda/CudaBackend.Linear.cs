@@ -35,7 +35,7 @@ public sealed partial class CudaBackend
             return;
         }
 
-        int flags = (accumulate ? AccumulateFlag : 0) | (HasVectorRows(input) ? AlignedRowsFlag : 0), gate = gateUp ? 1 : 0;
+        int flags = (accumulate ? AccumulateFlag : 0) | (HasVectorRows(input) && normWeight.Address % 16 == 0 ? AlignedRowsFlag : 0), gate = gateUp ? 1 : 0;
         if (packed.DType == DType.F32)
         {
             bool few = input.Rows <= 8;
