@@ -19,16 +19,6 @@ void Execute(string program, ProcessArgumentBuilder arguments, DirectoryPath fol
     }
 }
 
-// CMake refuses a cache that was made elsewhere, e.g. before the checkout was moved.
-void ForgetMovedCache(DirectoryPath build, DirectoryPath source)
-{
-    var cache = build.CombineWithFilePath("CMakeCache.txt");
-    if (FileExists(cache) && !System.IO.File.ReadLines(cache.FullPath).Contains($"CMAKE_HOME_DIRECTORY:INTERNAL={source.FullPath}"))
-    {
-        DeleteDirectory(build, new DeleteDirectorySettings { Recursive = true, Force = true });
-    }
-}
-
 void BuildDotNet(FilePath project) =>
     DotNetBuild(project.FullPath, new DotNetBuildSettings
     {
@@ -82,39 +72,39 @@ Task("Kernels")
     }
 });
 
-Task("Simulator")
-    .Description("The driver simulator into artifacts/ptxsim.")
-    .Does(() =>
+// CMake refuses a cache that was made elsewhere, e.g. before the checkout was moved.
+void BuildCMake(DirectoryPath source, DirectoryPath build, params string[] options)
 {
-    var source = root.Combine("native/ptxsim");
-    var output = artifacts.Combine("ptxsim");
-    ForgetMovedCache(output, source);
-    Execute("cmake", new ProcessArgumentBuilder()
+    var cache = build.CombineWithFilePath("CMakeCache.txt");
+    if (FileExists(cache) && !System.IO.File.ReadLines(cache.FullPath).Contains($"CMAKE_HOME_DIRECTORY:INTERNAL={source.FullPath}"))
+    {
+        DeleteDirectory(build, new DeleteDirectorySettings { Recursive = true, Force = true });
+    }
+
+    var configure = new ProcessArgumentBuilder()
         .Append("-S").AppendQuoted(source.FullPath)
-        .Append("-B").AppendQuoted(output.FullPath)
-        .Append("-DCMAKE_BUILD_TYPE=Release")
-        .Append("-DCMAKE_CXX_COMPILER=" + (EnvironmentVariable("FARM_CLANG") ?? "clang++-19")));
+        .Append("-B").AppendQuoted(build.FullPath)
+        .Append("-DCMAKE_BUILD_TYPE=Release");
+    foreach (string option in options)
+    {
+        configure.AppendQuoted(option);
+    }
+
+    Execute("cmake", configure);
     Execute("cmake", new ProcessArgumentBuilder()
-        .Append("--build").AppendQuoted(output.FullPath)
+        .Append("--build").AppendQuoted(build.FullPath)
         .Append("--parallel").Append(Environment.ProcessorCount.ToString()));
-});
+}
 
 Task("Native")
-    .Description("CPU kernels into artifacts/native, the driver simulator into artifacts/ptxsim, CUDA kernels into artifacts/kernels.")
+    .Description("CPU kernels into artifacts/native, CUDA kernels into artifacts/kernels, the driver simulator into artifacts/ptxsim.")
     .IsDependentOn("Kernels")
-    .IsDependentOn("Simulator")
-    .Does(() =>
-{
-    var source = root.Combine("native");
-    ForgetMovedCache(nativeBuild, source);
-    Execute("cmake", new ProcessArgumentBuilder()
-        .Append("-S").AppendQuoted(source.FullPath)
-        .Append("-B").AppendQuoted(nativeBuild.FullPath)
-        .Append("-DCMAKE_BUILD_TYPE=Release"));
-    Execute("cmake", new ProcessArgumentBuilder()
-        .Append("--build").AppendQuoted(nativeBuild.FullPath)
-        .Append("--parallel").Append(Environment.ProcessorCount.ToString()));
-});
+    .IsDependentOn("PtxSim")
+    .Does(() => BuildCMake(root.Combine("native"), nativeBuild));
+
+Task("PtxSim")
+    .Description("The CUDA driver simulator, a libcuda.so.1 that runs PTX on the CPU, into artifacts/ptxsim.")
+    .Does(() => BuildCMake(root.Combine("native/ptxsim"), artifacts.Combine("ptxsim"), "-DCMAKE_CXX_COMPILER=" + (EnvironmentVariable("FARM_CLANG") ?? "clang++-19")));
 
 Task("Build")
     .Description("The kernels and the whole solution.")
@@ -129,6 +119,7 @@ Task("Farm")
 Task("Test")
     .Description("Every test project; the sum goes to artifacts/test-results/summary.txt.")
     .IsDependentOn("Build")
+    .IsDependentOn("PtxSim")
     .Does(() =>
 {
     CleanDirectory(results);

@@ -6,6 +6,7 @@
 #   ./build.sh farm ARGS...    run the command line, building first what is stale
 #   ./build.sh native          build the CPU kernels, the CUDA kernels and the driver simulator alone
 #   ./build.sh kernels         compile and check the CUDA kernels alone
+#   ./build.sh ptxsim          build the CUDA driver simulator alone: artifacts/ptxsim/libcuda.so.1
 #   ./build.sh bench ARGS...   run the benchmarks
 #   ./build.sh pack            make a folder and an archive to hand on
 #   ./build.sh format          format C# and C++ (--verify: only check)
@@ -67,7 +68,7 @@ require_tools() {
   die "Missing tools; install what your system calls: ${missing[*]}"
 }
 
-# The CUDA kernels are compiled by clang alone; FARM_CLANG names another one, of version 19 or later.
+# The CUDA kernels are compiled by clang alone, and the driver simulator is written with its vector extensions; FARM_CLANG names another one, of version 19 or later.
 require_clang() {
   [ -n "${FARM_CLANG:-}" ] || require_tools clang++-19=clang-19
 }
@@ -123,8 +124,13 @@ case $command in
     require_clang
     cake Kernels "$@"
     ;;
+  ptxsim)
+    require_compiler
+    cake PtxSim "$@"
+    ;;
   test)
     require_compiler
+    require_clang
     require_tools node=nodejs npm=npm spm_encode=sentencepiece spm_train=sentencepiece
     summary=$artifacts/test-results/summary.txt
     rm -f "$summary"

@@ -1,6 +1,4 @@
-using System.Collections.Generic;
-using System.IO;
-using System.Linq;
+#nullable disable
 using System.Text.RegularExpressions;
 
 /// <summary>

@@ -143,6 +143,10 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
             _device.Enter();
             _staging.Wait();
         }
+        catch (CudaException)
+        {
+            // Whoever asked for the work that failed has been told, or did not ask for its result.
+        }
         finally
         {
             _attention?.Dispose();

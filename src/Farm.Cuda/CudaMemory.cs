@@ -47,6 +47,10 @@ internal sealed class CudaMemory : DeviceMemory
             // Commands not yet handed over may still name this memory; the driver itself waits for those it has.
             _queue.Flush();
         }
+        catch (CudaException)
+        {
+            // The next wait says so too; freeing goes on.
+        }
         finally
         {
             _ = CudaApi.cuMemFree(Address);

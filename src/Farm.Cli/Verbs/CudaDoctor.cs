@@ -74,10 +74,15 @@ internal static class CudaDoctor
         foreach (var check in checks)
         {
             table.AddRow(new Text(check.Case.Op), new Text(check.Case.Shape), new Text(check.Error.ToString("G2", CultureInfo.InvariantCulture)),
-                new Text(check.Case.Tolerance.ToString("G2", CultureInfo.InvariantCulture)), new Text(check.Passed ? "pass" : check.Failure ?? "DIFFERS"));
+                new Text(check.Case.Tolerance.ToString("G2", CultureInfo.InvariantCulture)), new Text(check.Passed ? "pass" : check.Failure is null ? "DIFFERS" : "FAILED"));
         }
 
         AnsiConsole.Write(table);
+        foreach (var check in checks.Where(c => c.Failure is not null))
+        {
+            Console.Out.WriteLine($"{check.Case.Op}, {check.Case.Shape}: {check.Failure}");
+        }
+
         Console.Out.WriteLine($"{checks.Count(c => c.Passed)} of {checks.Count} checks pass.");
         if (simulated)
         {

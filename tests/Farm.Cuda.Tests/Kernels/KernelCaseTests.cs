@@ -1,5 +1,4 @@
 using Farm.Cli.Kernels;
-using Farm.Core;
 using Farm.Cpu;
 using Farm.Cuda.Launch;
 

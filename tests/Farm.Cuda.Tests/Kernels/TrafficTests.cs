@@ -28,7 +28,7 @@ public sealed class TrafficTests
         Assert.InRange(counted.UniqueBytes / least, 0.99, 1.03);
         // Blocks of 32 or 64 columns read the rows again from the caches, and nothing else: the weights pass through once.
         double again = 16.0 * inner * 4 * (outer / 32.0);
-        Assert.InRange(counted.LoadSectorBytes, weight.Bytes, (weight.Bytes + again) * 1.03);
+        Assert.InRange(counted.LoadBytes, weight.Bytes, (weight.Bytes + again) * 1.03);
         Assert.Equal(0, counted.BankConflicts);
     }
 
@@ -55,7 +55,7 @@ public sealed class TrafficTests
         // FlashAttention's tiles of 64 queries read the keys and values up to their diagonal; nothing of size [T, T] is written.
         double tiles = Tokens / 64, keys = 2.0 * Tokens * model.KvHeads * model.HeadDim * 2, tiled = (4.0 * Tokens * model.QueryWidth) + (keys * (tiles + 1) / 2);
         Assert.InRange(counted.LoadSectorBytes / tiled, 0.9, 1.3);
-        Assert.InRange(counted.StoreSectorBytes, 4L * Tokens * model.QueryWidth, (long)(4.4 * Tokens * model.QueryWidth));
+        Assert.InRange(counted.StoreBytes, 4L * Tokens * model.QueryWidth, (long)(4.4 * Tokens * model.QueryWidth));
         Assert.Equal(0, counted.BankConflicts);
     }
 
