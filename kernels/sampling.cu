@@ -9,6 +9,7 @@
 // A block a row: 512 threads, or a warp for vocabularies that one warp passes through quickly.
 //   bytes   greedy and temperature: the row twice; each filter another 16 times, from L2 (128 KB a row at 32,000
 //   tokens) shared  a float for every 256 tokens, 256 floats, reductions registers (expected)  about 60
+// A warp whose lanes took different ways is brought together by warp_barrier before it waits for the block.
 #include "farm_device.cuh"
 
 constexpr int kBlock = 256;
@@ -79,6 +80,7 @@ FARM_DEVICE double masses(const Row& row, const Kept& kept, float* blocks, doubl
         for (int b = 0; b < count; b++) total += static_cast<double>(blocks[b]);
         *result = total;
     }
+    warp_barrier();
     block_barrier();
     return *result;
 }
@@ -253,6 +255,7 @@ FARM_DEVICE void sample(float* blocks, const float* logits, int stride, int voca
             // Rounding may leave the target at the very end: then the last token of any mass is drawn.
             before = found ? reached : -1e300;
         }
+        warp_barrier();
         block_barrier();
         int base = chosen * kBlock;
         FARM_NO_UNROLL
@@ -272,6 +275,7 @@ FARM_DEVICE void sample(float* blocks, const float* logits, int stride, int voca
             chosen = last;
         }
     }
+    warp_barrier();
     block_barrier();
     int token = chosen;
     if (raw_mass == 0.0) {
