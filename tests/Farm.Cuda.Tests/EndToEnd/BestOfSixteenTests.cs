@@ -31,7 +31,8 @@ public sealed class BestOfSixteenTests(TinyLlama models) : IClassFixture<TinyLla
             Assert.Equal(want[i].TokenIds, got[i].TokenIds);
             for (int t = 0; t < want[i].TokenIds.Length; t++)
             {
-                Assert.Equal(want[i].LogProbs[t], got[i].LogProbs[t], 1e-3f);
+                // int8 rounds activations to 8 bits, where a last bit of float32 may tip a value to its neighbour.
+                Assert.Equal(want[i].LogProbs[t], got[i].LogProbs[t], type == DType.F32 ? 1e-4f : 1e-2f);
             }
         }
     }
