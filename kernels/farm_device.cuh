@@ -142,6 +142,12 @@ FARM_DEVICE bool any_lane(bool v) {
 FARM_DEVICE bool all_lanes(bool v) {
     return __nvvm_vote_all_sync(kAllLanes, v);
 }
+// A value that every lane computes, whether its use is conditional or not: the compiler would otherwise move the work
+// behind the condition, as a branch at which lanes part.
+FARM_DEVICE float computed(float v) {
+    asm volatile("" : "+f"(v));
+    return v;
+}
 FARM_DEVICE int bits_set(u32 v) {
     return __builtin_popcount(v);
 }
@@ -176,7 +182,9 @@ FARM_DEVICE T block_sum(T v, T* scratch) {
     if constexpr (Threads > 32) {
         if (lane_id() == 0) scratch[warp_id()] = v;
         block_barrier();
-        v = lane_id() < Threads / 32 ? scratch[lane_id()] : T(0);
+        // Loaded by every lane, so that no lane takes another way.
+        T mine = scratch[lane_id() < Threads / 32 ? lane_id() : 0];
+        v = lane_id() < Threads / 32 ? mine : T(0);
         v = warp_sum(v);
     }
     return v;
