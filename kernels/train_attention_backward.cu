@@ -57,6 +57,9 @@ FARM_DEVICE void backward(uint4* shared, const u16* qkv, const u16* output_gradi
                           const int* starts, float* gradient, s64 qkv_plane, s64 output_plane, int sequences,
                           int query_heads, int kv_heads, int head_dim, int rows, int gradient_stride, float scale) {
     constexpr int kWarps = Held / 16, kBlock = 32 * kWarps * Parts, kWidth = D / Parts;
+    // A whole warp brings the numbers of a tile, at most 32 rows: no lane is apart.
+    constexpr int kNumbers = 32;
+    static_assert(Walked <= kNumbers, "a warp brings the numbers of a tile");
     constexpr int kHeldTile = Terms * Held * D / 8, kWalkedTile = Terms * Walked * D / 8;
     int first, length, row0;
     if (!find_tile<Held>(starts, sequences, first, length, row0)) return;
@@ -94,11 +97,10 @@ FARM_DEVICE void backward(uint4* shared, const u16* qkv, const u16* output_gradi
                 fetch_tile<D, Walked, Terms, kBlock>(to + kWalkedTile,
                                                      gradients + fetch_row * output_pitch + fetch_head * D,
                                                      output_plane, output_pitch, length - fetch_row);
-                if (thread_x() < Walked)
-                    numbers[stage * Walked + thread_x()] =
-                        fetch_row + thread_x() < length
-                            ? statistics[static_cast<s64>(fetch_head) * rows + first + fetch_row + thread_x()]
-                            : float2{0.0f, 0.0f};
+                // Behind the end the numbers of the last query stand in: those rows are masked.
+                if (warp_id() == 0)
+                    numbers[stage * kNumbers + lane_id()] = statistics[static_cast<s64>(fetch_head) * rows + first +
+                                                                       min_of(fetch_row + lane_id(), length - 1)];
             } else {
                 fetch_tile<D, Walked, Terms, kBlock>(to, keys + fetch_row * pitch, qkv_plane, pitch,
                                                      length - fetch_row);
@@ -121,8 +123,7 @@ FARM_DEVICE void backward(uint4* shared, const u16* qkv, const u16* output_gradi
     if constexpr (!Keys) {
         FARM_UNROLL
         for (int half = 0; half < 2; half++)
-            if (held + half * 8 < length)
-                own[half] = statistics[static_cast<s64>(block_y()) * rows + first + held + half * 8];
+            own[half] = statistics[static_cast<s64>(block_y()) * rows + first + min_of(held + half * 8, length - 1)];
     }
     float sum[kWidth / 8][4] = {}, sum2[Keys ? kWidth / 8 : 1][4] = {};
     fetch_next();
@@ -148,11 +149,12 @@ FARM_DEVICE void backward(uint4* shared, const u16* qkv, const u16* output_gradi
             FARM_UNROLL
             for (int i = 0; i < 4; i++) {
                 int column = j * 8 + (lane_id() & 3) * 2 + (i & 1), walked = walk + column, mine = held + (i / 2) * 8;
-                float2 n = Keys ? numbers[stage * Walked + column] : own[i / 2];
-                bool seen = !masked || (Keys ? mine <= walked && walked < length : walked <= mine);
-                float p = seen ? exponential<Terms>(fma(s[j][i], scale, -n.x)) : 0.0f;
+                float2 n = Keys ? numbers[stage * kNumbers + column] : own[i / 2];
+                // Without branches, so that no lane is apart when the next fragments are loaded.
+                bool seen = !masked | (Keys ? (mine <= walked) & (walked < length) : walked <= mine);
+                float p = exponential<Terms>(seen ? fma(s[j][i], scale, -n.x) : kNoMaximum);
                 s[j][i] = p;
-                d[j][i] = seen ? p * (d[j][i] - n.y) * scale : 0.0f;
+                d[j][i] = p * (d[j][i] - n.y) * scale;
             }
         }
         if constexpr (Keys) {

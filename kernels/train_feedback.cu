@@ -24,24 +24,25 @@ gae(const float* __restrict__ rewards, const float* __restrict__ values, const i
     double carry = 0.0;
     FARM_NO_UNROLL
     for (int last = end - 1; last >= begin; last -= 32) {
-        int t = last - lane;
+        // Lanes before the row read its first token and count nothing: none is apart at the shuffles.
+        int t = last - lane, at = max_of(t, begin);
         bool mine = t >= begin;
-        double value = mine ? static_cast<double>(values[t]) : 0.0;
-        double later = mine && t + 1 < end ? static_cast<double>(values[t + 1]) : 0.0;
-        double v = (mine ? static_cast<double>(rewards[t]) : 0.0) + discount * later - value;
+        double value = static_cast<double>(values[at]), reward = static_cast<double>(rewards[at]);
+        double later = static_cast<double>(values[min_of(at + 1, end - 1)]);
+        double v = mine ? reward + (t + 1 < end ? discount * later : 0.0) - value : 0.0;
         double step = decay;
         FARM_UNROLL
         for (int d = 1; d < 32; d *= 2) {
             double other = shuffle(v, lane >= d ? lane - d : lane);
-            if (lane >= d) v = fma(step, other, v);
+            v = lane >= d ? fma(step, other, v) : v;
             step *= step;
         }
         v = fma(weight, carry, v);
+        carry = shuffle(v, 31);
         if (mine) {
             advantages[t] = static_cast<float>(v);
             returns[t] = static_cast<float>(v + value);
         }
-        carry = shuffle(v, 31);
     }
 }
 

@@ -14,3 +14,9 @@ public sealed class CudaTrainingConformanceTests : TrainingConformance
 {
     protected override ITrainingBackend CreateBackend(int threads) => Simulated.Backend();
 }
+
+/// <summary>The operations of learning from feedback on the simulated GPU, against the float64 reference.</summary>
+public sealed class CudaReinforcementConformanceTests : ReinforcementConformance
+{
+    protected override IReinforcementBackend CreateBackend(int threads) => Simulated.Backend();
+}

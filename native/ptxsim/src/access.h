@@ -87,6 +87,14 @@ u32 bank_conflicts(u32 mask, const Lanes<u64>& offsets) {
     constexpr u32 kPhases = Bytes <= 4 ? 1 : Bytes / 4;
     constexpr u32 kPerPhase = kLanes / kPhases;
     constexpr u32 kWords = Bytes <= 4 ? 1 : Bytes / 4;
+    if (mask == kAllLanes && Bytes <= 4) {
+        // Usual cases without a loop: every bank once, or one word for all.
+        const Lanes<u32> word = convert_lanes<u32>(offsets >> splat<u64>(2));
+        const u32 banks = __builtin_reduce_or(splat(1u) << (word & splat(31u)));
+        if (banks == kAllLanes || pack(word == splat<u32>(word[0])) == kAllLanes) {
+            return 0;
+        }
+    }
     u32 conflicts = 0;
     for (u32 phase = 0; phase < kPhases; phase++) {
         u32 used = 0, words = 0;

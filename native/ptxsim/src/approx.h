@@ -71,19 +71,11 @@ inline F tanh(F x) {
 }
 
 inline F sin(F x) {
-    F r;
-    for (u32 l = 0; l < kLanes; l++) {
-        r[l] = std::sin(x[l]);
-    }
-    return r;
+    return map_lanes<float>([](float v) { return std::sin(v); }, x);
 }
 
 inline F cos(F x) {
-    F r;
-    for (u32 l = 0; l < kLanes; l++) {
-        r[l] = std::cos(x[l]);
-    }
-    return r;
+    return map_lanes<float>([](float v) { return std::cos(v); }, x);
 }
 
 }  // namespace ptxsim::approx

@@ -18,18 +18,10 @@ struct BFloat16 {
 
 struct Float16 {
     static inline Lanes<float> widen(Lanes<u16> bits) {
-        Lanes<float> r;
-        for (u32 l = 0; l < kLanes; l++) {
-            r[l] = (float)std::bit_cast<_Float16>((u16)bits[l]);
-        }
-        return r;
+        return map_lanes<float>([](u16 half) { return (float)std::bit_cast<_Float16>(half); }, bits);
     }
     static inline Lanes<u16> narrow(Lanes<float> value) {
-        Lanes<u16> r;
-        for (u32 l = 0; l < kLanes; l++) {
-            r[l] = value[l] == value[l] ? std::bit_cast<u16>((_Float16)value[l]) : (u16)0x7FFF;
-        }
-        return r;
+        return map_lanes<u16>([](float v) { return v == v ? std::bit_cast<u16>((_Float16)v) : (u16)0x7FFF; }, value);
     }
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 namespace ptxsim {
 
@@ -95,10 +96,26 @@ PTXSIM_INLINE Lanes<D> convert_lanes(Lanes<S> value) {
     return __builtin_convertvector(value, Lanes<D>);
 }
 
+/// f of each lane of one or more vectors. A loop over an array: clang vectorises it where it can, and where it cannot, it does
+/// not write it out 32 times as it does for single elements of a vector.
+template <class V>
+using ElementOf = std::remove_cvref_t<decltype(std::declval<V>()[0])>;
+
+template <class R, class F, class... V>
+PTXSIM_INLINE Lanes<R> map_lanes(F f, const V&... vectors) {
+    Lanes<R> r;
+#pragma clang loop unroll(disable)
+    for (u32 l = 0; l < kLanes; l++) {
+        reinterpret_cast<R*>(&r)[l] = f(reinterpret_cast<const ElementOf<V>*>(&vectors)[l]...);
+    }
+    return r;
+}
+
 /// Calls f(lane) for each set bit, lowest first.
 template <class F>
 PTXSIM_INLINE void for_lanes(u32 mask, F&& f) {
     if (mask == kAllLanes) {
+#pragma clang loop unroll(disable)
         for (u32 lane = 0; lane < kLanes; lane++) {
             f(lane);
         }

@@ -87,7 +87,40 @@ Handler for_integer(Type type, F f) {
 /// As for_integer without the 8-bit types, which PTX arithmetic does not have.
 template <class F>
 Handler for_arithmetic(Type type, F f) {
-    return type_bytes(type) == 1 ? nullptr : for_integer(type, f);
+    switch (type) {
+        case Type::U16:
+        case Type::B16:
+            return f.template operator()<u16>();
+        case Type::S16:
+            return f.template operator()<i16>();
+        case Type::U32:
+        case Type::B32:
+            return f.template operator()<u32>();
+        case Type::S32:
+            return f.template operator()<i32>();
+        case Type::U64:
+        case Type::B64:
+            return f.template operator()<u64>();
+        case Type::S64:
+            return f.template operator()<i64>();
+        default:
+            return nullptr;
+    }
+}
+
+/// Where signedness makes no difference: the unsigned types alone.
+template <class F>
+Handler for_bits(Type type, F f) {
+    switch (type_bytes(type)) {
+        case 2:
+            return f.template operator()<u16>();
+        case 4:
+            return f.template operator()<u32>();
+        case 8:
+            return f.template operator()<u64>();
+        default:
+            return nullptr;
+    }
 }
 
 template <class F>

@@ -59,20 +59,20 @@ void decode_logic(Builder& b) {
     const Type type = b.take_type();
     same_type_operands(b, type, 2);
     b.inst.run = type == Type::Pred ? predicate_logic<PredicateOp>
-                                    : for_arithmetic(type, []<class T>() -> Handler { return binary<UnsignedOf<T>, Op>; });
+                                    : for_bits(type, []<class T>() -> Handler { return binary<T, Op>; });
 }
 
 void decode_not(Builder& b) {
     const Type type = b.take_type();
     same_type_operands(b, type, 1);
     b.inst.run = type == Type::Pred ? predicate_not
-                                    : for_arithmetic(type, []<class T>() -> Handler { return unary<UnsignedOf<T>, Not>; });
+                                    : for_bits(type, []<class T>() -> Handler { return unary<T, Not>; });
 }
 
 void decode_cnot(Builder& b) {
     const Type type = b.take_type();
     same_type_operands(b, type, 1);
-    b.inst.run = for_arithmetic(type, []<class T>() -> Handler { return unary<UnsignedOf<T>, Cnot>; });
+    b.inst.run = for_bits(type, []<class T>() -> Handler { return unary<T, Cnot>; });
 }
 
 // Amounts of 8 * sizeof(T) and more shift everything out: zeros, or copies of the sign.
@@ -106,7 +106,7 @@ void shift_operands(Builder& b, Type type) {
 void decode_shl(Builder& b) {
     const Type type = b.take_type();
     shift_operands(b, type);
-    b.inst.run = for_arithmetic(type, []<class T>() -> Handler { return shift_left<UnsignedOf<T>>; });
+    b.inst.run = for_bits(type, []<class T>() -> Handler { return shift_left<T>; });
 }
 
 void decode_shr(Builder& b) {
@@ -162,18 +162,17 @@ void decode_lop3(Builder& b) {
 /// Default mode of prmt: each nibble of c picks one of eight bytes, or copies of its sign.
 const Inst* prmt(Warp& w, const Inst* i) {
     const Lanes<u32> a = get<u32>(w, i->a), b = get<u32>(w, i->b), c = get<u32>(w, i->c);
-    Lanes<u32> r;
-    for (u32 l = 0; l < kLanes; l++) {
-        const u64 both = (u64)b[l] << 32 | a[l];
+    const auto permute = [](u32 low, u32 high, u32 picks) {
+        const u64 both = (u64)high << 32 | low;
         u32 value = 0;
         for (u32 k = 0; k < 4; k++) {
-            const u32 pick = c[l] >> (4 * k);
+            const u32 pick = picks >> (4 * k);
             const u32 byte = (u8)(both >> (8 * (pick & 7)));
             value |= (pick & 8 ? (byte & 0x80 ? 0xFFu : 0u) : byte) << (8 * k);
         }
-        r[l] = value;
-    }
-    put<u32>(w, i->d, r);
+        return value;
+    };
+    put<u32>(w, i->d, map_lanes<u32>(permute, a, b, c));
     return i + 1;
 }
 
@@ -182,42 +181,36 @@ void decode_prmt(Builder& b) {
     b.inst.run = prmt;
 }
 
-struct FieldExtract {
-    template <class T>
-    static T apply(T value, u32 position, u32 length) {
-        constexpr u32 kBits = 8 * sizeof(T);
-        position &= 0xFF;
-        length &= 0xFF;
-        const u32 top = std::min(position + length - 1, kBits - 1);
-        const T sign = std::is_signed_v<T> && length != 0 ? (T)(value >> top & 1 ? -1 : 0) : (T)0;
-        if (length == 0) {
-            return 0;
-        }
-        if (position >= kBits) {
-            return sign;
-        }
-        using U = UnsignedOf<T>;
-        const u32 have = std::min(length, kBits - position);
-        U field = (U)((U)value >> position);
-        if (have < kBits) {
-            field &= ((U)1 << have) - 1;
-        }
-        if (have < kBits && std::is_signed_v<T>) {
-            field |= (U)sign << have;
-        }
-        return (T)field;
+template <class T>
+T extract_field(T value, u32 position, u32 length) {
+    constexpr u32 kBits = 8 * sizeof(T);
+    position &= 0xFF;
+    length &= 0xFF;
+    const u32 top = std::min(position + length - 1, kBits - 1);
+    const T sign = std::is_signed_v<T> && length != 0 ? (T)(value >> top & 1 ? -1 : 0) : (T)0;
+    if (length == 0) {
+        return 0;
     }
-};
+    if (position >= kBits) {
+        return sign;
+    }
+    using U = UnsignedOf<T>;
+    const u32 have = std::min(length, kBits - position);
+    U field = (U)((U)value >> position);
+    if (have < kBits) {
+        field &= ((U)1 << have) - 1;
+    }
+    if (have < kBits && std::is_signed_v<T>) {
+        field |= (U)sign << have;
+    }
+    return (T)field;
+}
 
 template <class T>
 const Inst* field_extract(Warp& w, const Inst* i) {
     const Lanes<T> a = get<T>(w, i->a);
     const Lanes<u32> b = get<u32>(w, i->b), c = get<u32>(w, i->c);
-    Lanes<T> r;
-    for (u32 l = 0; l < kLanes; l++) {
-        r[l] = FieldExtract::apply<T>(a[l], b[l], c[l]);
-    }
-    put<T>(w, i->d, r);
+    put<T>(w, i->d, map_lanes<T>([](T value, u32 position, u32 length) { return extract_field<T>(value, position, length); }, a, b, c));
     return i + 1;
 }
 
@@ -235,19 +228,18 @@ template <class T>
 const Inst* field_insert(Warp& w, const Inst* i) {
     const Lanes<T> from = get<T>(w, i->a), into = get<T>(w, i->b);
     const Lanes<u32> positions = get<u32>(w, i->c), lengths = get<u32>(w, i->list[0]);
-    Lanes<T> r;
-    for (u32 l = 0; l < kLanes; l++) {
+    const auto insert = [](T bits, T base, u32 position, u32 length) {
         constexpr u32 kBits = 8 * sizeof(T);
-        const u32 position = positions[l] & 0xFF, length = std::min(lengths[l] & 0xFF, kBits);
+        position &= 0xFF;
+        length = std::min(length & 0xFF, kBits);
         if (length == 0 || position >= kBits) {
-            r[l] = into[l];
-            continue;
+            return base;
         }
         const T field = length == kBits ? ~(T)0 : (T)(((T)1 << length) - 1);
         const T mask = (T)(field << position);
-        r[l] = (T)((into[l] & ~mask) | ((T)(from[l] << position) & mask));
-    }
-    put<T>(w, i->d, r);
+        return (T)((base & ~mask) | ((T)(bits << position) & mask));
+    };
+    put<T>(w, i->d, map_lanes<T>(insert, from, into, positions, lengths));
     return i + 1;
 }
 
@@ -274,12 +266,7 @@ u32 count_leading_zeros(T value) {
 
 template <class T, u32 (*Count)(T)>
 const Inst* count(Warp& w, const Inst* i) {
-    const Lanes<T> a = get<T>(w, i->a);
-    Lanes<u32> r;
-    for (u32 l = 0; l < kLanes; l++) {
-        r[l] = Count(a[l]);
-    }
-    put<u32>(w, i->d, r);
+    put<u32>(w, i->d, map_lanes<u32>(Count, slot<T>(w, i->a)));
     return i + 1;
 }
 
@@ -307,14 +294,12 @@ void decode_clz(Builder& b) {
 template <class T, bool ShiftAmount>
 const Inst* bfind(Warp& w, const Inst* i) {
     using U = UnsignedOf<T>;
-    const Lanes<T> a = get<T>(w, i->a);
-    Lanes<u32> r;
-    for (u32 l = 0; l < kLanes; l++) {
-        const U bits = std::is_signed_v<T> && a[l] < 0 ? ~(U)a[l] : (U)a[l];
+    const auto find = [](T value) {
+        const U bits = std::is_signed_v<T> && value < 0 ? ~(U)value : (U)value;
         const u32 zeros = (u32)std::countl_zero(bits);
-        r[l] = bits == 0 ? ~0u : ShiftAmount ? zeros : (u32)(8 * sizeof(T) - 1) - zeros;
-    }
-    put<u32>(w, i->d, r);
+        return bits == 0 ? ~0u : ShiftAmount ? zeros : (u32)(8 * sizeof(T) - 1) - zeros;
+    };
+    put<u32>(w, i->d, map_lanes<u32>(find, slot<T>(w, i->a)));
     return i + 1;
 }
 
@@ -329,12 +314,8 @@ void decode_bfind(Builder& b) {
 
 template <class T>
 const Inst* brev(Warp& w, const Inst* i) {
-    const Lanes<T> a = get<T>(w, i->a);
-    Lanes<T> r;
-    for (u32 l = 0; l < kLanes; l++) {
-        r[l] = sizeof(T) == 4 ? (T)__builtin_bitreverse32((u32)a[l]) : (T)__builtin_bitreverse64(a[l]);
-    }
-    put<T>(w, i->d, r);
+    const auto reverse = [](T value) { return sizeof(T) == 4 ? (T)__builtin_bitreverse32((u32)value) : (T)__builtin_bitreverse64(value); };
+    put<T>(w, i->d, map_lanes<T>(reverse, slot<T>(w, i->a)));
     return i + 1;
 }
 

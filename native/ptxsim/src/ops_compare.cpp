@@ -156,7 +156,7 @@ void decode_selp(Builder& b) {
     b.inst.run = type == Type::Pred ? selp_predicate
                  : type == Type::F32 ? selp<u32>
                  : type == Type::F64 ? selp<u64>
-                                     : for_arithmetic(type, []<class T>() -> Handler { return selp<UnsignedOf<T>>; });
+                                     : for_bits(type, []<class T>() -> Handler { return selp<T>; });
 }
 
 /// d = c >= 0 ? a : b.

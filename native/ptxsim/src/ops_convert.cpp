@@ -1,5 +1,5 @@
 // cvt: every pair of integer and float types, and the packed forms.
-#include <cmath>
+#include <limits>
 
 #include "halves.h"
 #include "ops.h"
@@ -12,83 +12,126 @@ constexpr u32 kSaturate = 1, kFlush = 2, kRelu = 4;
 
 enum class Round : u8 { None, Nearest, Zero, Down, Up };
 
-/// Extends an integer result to the register's width: PTX lets the destination be wider than the type.
+/// An integer result in a register of imm bytes: PTX lets the destination be wider than the type.
 template <class D>
 void put_extended(Warp& w, const Inst* i, Lanes<D> value) {
+    using Wide = std::conditional_t<std::is_signed_v<D>, i64, u64>;
+    using Word = std::conditional_t<std::is_signed_v<D>, i32, u32>;
     switch (i->imm) {
         case 2:
-            put<u16>(w, i->d, __builtin_bit_cast(Lanes<u16>, convert_lanes<std::conditional_t<std::is_signed_v<D>, i16, u16>>(value)));
+            put<u16>(w, i->d, convert_lanes<u16>(value));
             break;
         case 4:
-            put<u32>(w, i->d, __builtin_bit_cast(Lanes<u32>, convert_lanes<std::conditional_t<std::is_signed_v<D>, i32, u32>>(value)));
+            put<u32>(w, i->d, (Lanes<u32>)convert_lanes<Word>(value));
             break;
         default:
-            put<u64>(w, i->d, __builtin_bit_cast(Lanes<u64>, convert_lanes<std::conditional_t<std::is_signed_v<D>, i64, u64>>(value)));
+            put<u64>(w, i->d, (Lanes<u64>)convert_lanes<Wide>(value));
             break;
     }
 }
 
-template <class T>
-using RegisterOf = std::conditional_t<sizeof(T) == 1, u16, T>;
-
-/// Reads an integer of type T out of a register that may be wider: its low bits.
-template <class T>
-Lanes<T> read_low(Warp& w, const Inst* i) {
+/// The whole source register, whatever its width, as 64 bits.
+Lanes<u64> read_register(Warp& w, const Inst* i) {
     switch (i->mods >> 8 & 0xFF) {
         case 2:
-            return convert_lanes<T>(get<u16>(w, i->a));
+            return convert_lanes<u64>(get<u16>(w, i->a));
         case 4:
-            return convert_lanes<T>(get<u32>(w, i->a));
+            return convert_lanes<u64>(get<u32>(w, i->a));
         default:
-            return convert_lanes<T>(get<u64>(w, i->a));
+            return get<u64>(w, i->a);
     }
 }
 
+/// The low bits of the source register, as the type that the opcode names.
+template <class S>
+Lanes<S> read_low(Warp& w, const Inst* i) {
+    if ((i->mods >> 8 & 0xFF) == sizeof(S)) {
+        return get<S>(w, i->a);
+    }
+    return convert_lanes<S>(read_register(w, i));
+}
+
+/// The common widenings and narrowings between whole registers.
 template <class D, class S>
+const Inst* resize(Warp& w, const Inst* i) {
+    put<D>(w, i->d, convert_lanes<D>(get<S>(w, i->a)));
+    return i + 1;
+}
+
+struct IntegerForm {
+    u32 bits;
+    bool is_signed;
+};
+
+i64 extend(u64 value, IntegerForm form) {
+    const u32 shift = 64 - form.bits;
+    return form.is_signed ? (i64)(value << shift) >> shift : (i64)(value << shift >> shift);
+}
+
+/// Any other pair of integer types. mods 16-23: source bits and sign, 24-31: result bits and sign.
 const Inst* integer_to_integer(Warp& w, const Inst* i) {
-    const Lanes<S> value = read_low<S>(w, i);
-    if (i->mods & kSaturate) {
-        Lanes<D> r;
-        for (u32 l = 0; l < kLanes; l++) {
-            const __int128 v = value[l], low = std::numeric_limits<D>::min(), high = std::numeric_limits<D>::max();
-            r[l] = (D)(v < low ? low : v > high ? high : v);
+    const IntegerForm from{(i->mods >> 16 & 0x7F), (i->mods >> 23 & 1) != 0}, to{(i->mods >> 24 & 0x7F), (i->mods >> 31 & 1) != 0};
+    const bool saturate = (i->mods & kSaturate) != 0;
+    const auto convert = [=](u64 bits) {
+        __int128 value = from.is_signed ? (__int128)extend(bits, from) : (__int128)(u64)extend(bits, from);
+        if (saturate) {
+            const __int128 low = to.is_signed ? -((__int128)1 << (to.bits - 1)) : 0;
+            const __int128 high = ((__int128)1 << (to.bits - to.is_signed)) - 1;
+            value = value < low ? low : value > high ? high : value;
         }
-        put_extended<D>(w, i, r);
-    } else {
-        put_extended<D>(w, i, convert_lanes<D>(value));
+        return (u64)extend((u64)value, to);
+    };
+    const Lanes<u64> result = map_lanes<u64>(convert, read_register(w, i));
+    switch (i->imm) {
+        case 2:
+            put<u16>(w, i->d, convert_lanes<u16>(result));
+            break;
+        case 4:
+            put<u32>(w, i->d, convert_lanes<u32>(result));
+            break;
+        default:
+            put<u64>(w, i->d, result);
+            break;
     }
     return i + 1;
+}
+
+Handler resize_handler(u32 to, u32 from, bool is_signed) {
+    switch (to * 16 + from) {
+        case 8 * 16 + 4:
+            return is_signed ? resize<i64, i32> : resize<u64, u32>;
+        case 4 * 16 + 8:
+            return resize<u32, u64>;
+        case 4 * 16 + 2:
+            return is_signed ? resize<i32, i16> : resize<u32, u16>;
+        case 2 * 16 + 4:
+            return resize<u16, u32>;
+        case 8 * 16 + 2:
+            return is_signed ? resize<i64, i16> : resize<u64, u16>;
+        default:
+            return nullptr;
+    }
+}
+
+void decode_integers(Builder& b, Type to, Type from, u32 to_register, u32 from_register) {
+    const u32 to_bytes = type_bytes(to), from_bytes = type_bytes(from);
+    if (to_bytes == to_register && from_bytes == from_register && !(b.inst.mods & kSaturate)) {
+        b.inst.run = resize_handler(to_bytes, from_bytes, is_signed(from));
+    }
+    if (b.inst.run == nullptr) {
+        b.inst.mods |= from_bytes * 8 << 16 | (u32)is_signed(from) << 23 | to_bytes * 8 << 24 | (u32)is_signed(to) << 31;
+        b.inst.run = integer_to_integer;
+    }
 }
 
 template <class D, class S>
 const Inst* integer_to_float(Warp& w, const Inst* i) {
-    const Lanes<S> value = read_low<S>(w, i);
-    Lanes<D> r;
     if constexpr (sizeof(S) <= 4) {
-        r = convert_lanes<D>(value);
+        put<D>(w, i->d, convert_lanes<D>(read_low<S>(w, i)));
     } else {
-        for (u32 l = 0; l < kLanes; l++) {
-            r[l] = (D)value[l];
-        }
+        put<D>(w, i->d, map_lanes<D>([](S value) { return (D)value; }, read_low<S>(w, i)));
     }
-    put<D>(w, i->d, r);
     return i + 1;
-}
-
-template <class T, Round R>
-T round_to_integer(T value) {
-    switch (R) {
-        case Round::Nearest:
-            return __builtin_roundeven(value);
-        case Round::Zero:
-            return std::trunc(value);
-        case Round::Down:
-            return std::floor(value);
-        case Round::Up:
-            return std::ceil(value);
-        default:
-            return value;
-    }
 }
 
 template <class T, Round R>
@@ -107,19 +150,17 @@ Lanes<T> round_lanes(Lanes<T> value) {
     }
 }
 
-/// Out of range goes to the nearest end, NaN to zero (to the smallest number for 64 bits it stays zero here).
+/// Out of range goes to the nearest end, NaN to zero.
 template <class D, class S, Round R>
 const Inst* float_to_integer(Warp& w, const Inst* i) {
     const Lanes<S> value = round_lanes<S, R>(get<S>(w, i->a));
-    Lanes<D> r;
     // The first float beyond each end; both are powers of two, hence exact.
     constexpr S high = (S)((unsigned __int128)1 << (8 * sizeof(D) - std::is_signed_v<D>));
     constexpr S low = std::is_signed_v<D> ? -high : (S)0;
-    for (u32 l = 0; l < kLanes; l++) {
-        const S v = value[l];
-        r[l] = v != v ? (D)0 : v >= high ? std::numeric_limits<D>::max() : v <= low ? std::numeric_limits<D>::min() : (D)v;
-    }
-    put_extended<D>(w, i, r);
+    const auto convert = [=](S v) {
+        return v != v ? (D)0 : v >= high ? std::numeric_limits<D>::max() : v <= low ? std::numeric_limits<D>::min() : (D)v;
+    };
+    put_extended<D>(w, i, map_lanes<D>(convert, value));
     return i + 1;
 }
 
@@ -272,13 +313,13 @@ void decode_cvt(Builder& b) {
         return;
     }
     b.require_operands(2, 2);
-    u32 bytes;
+    u32 bytes = 0, bytes_from = 0;
     if (is_float(from)) {
         b.inst.a = b.source(1, from);
     } else {
-        b.inst.a = b.source_any(b.operand(1), from, &bytes);
-        b.inst.mods |= bytes << 8;
-        if (bytes < type_bytes(from)) {
+        b.inst.a = b.source_any(b.operand(1), from, &bytes_from);
+        b.inst.mods |= bytes_from << 8;
+        if (bytes_from < type_bytes(from)) {
             b.error("the source register is too small");
         }
     }
@@ -304,9 +345,7 @@ void decode_cvt(Builder& b) {
             return to == Type::F32 ? integer_to_float<float, S> : integer_to_float<double, S>;
         });
     } else {
-        b.inst.run = for_integer(to, [&]<class D>() -> Handler {
-            return for_integer(from, []<class S>() -> Handler { return integer_to_integer<D, S>; });
-        });
+        decode_integers(b, to, from, (u32)b.inst.imm, bytes_from);
     }
 }
 

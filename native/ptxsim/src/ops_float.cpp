@@ -179,16 +179,14 @@ template <u32 Halves>
 const Inst* fused_bf16(Warp& w, const Inst* i) {
     using T = std::conditional_t<Halves == 2, u32, u16>;
     const Lanes<T> a = get<T>(w, i->a), b = get<T>(w, i->b), c = get<T>(w, i->c);
-    Lanes<T> r;
-    for (u32 l = 0; l < kLanes; l++) {
+    const auto fuse = [](T x, T y, T z) {
         u32 value = 0;
         for (u32 h = 0; h < Halves; h++) {
-            value |= (u32)fma_bf16((u16)((u32)a[l] >> (16 * h)), (u16)((u32)b[l] >> (16 * h)), (u16)((u32)c[l] >> (16 * h)))
-                     << (16 * h);
+            value |= (u32)fma_bf16((u16)((u32)x >> (16 * h)), (u16)((u32)y >> (16 * h)), (u16)((u32)z >> (16 * h))) << (16 * h);
         }
-        r[l] = (T)value;
-    }
-    put<T>(w, i->d, r);
+        return (T)value;
+    };
+    put<T>(w, i->d, map_lanes<T>(fuse, a, b, c));
     return i + 1;
 }
 

@@ -36,11 +36,7 @@ struct MulLo {
 struct MulHi {
     template <class T>
     static Lanes<T> apply(Lanes<T> a, Lanes<T> b) {
-        Lanes<T> r;
-        for (u32 l = 0; l < kLanes; l++) {
-            r[l] = (T)(((Double<T>)a[l] * (Double<T>)b[l]) >> (8 * sizeof(T)));
-        }
-        return r;
+        return map_lanes<T>([](T x, T y) { return (T)(((Double<T>)x * (Double<T>)y) >> (8 * sizeof(T))); }, a, b);
     }
 };
 
@@ -61,25 +57,19 @@ struct MadHi {
 struct Div {
     template <class T>
     static Lanes<T> apply(Lanes<T> a, Lanes<T> b) {
-        Lanes<T> r;
-        for (u32 l = 0; l < kLanes; l++) {
-            const T divisor = b[l];
-            // Undefined on the device too; here it must not stop the process.
-            r[l] = divisor == 0 ? (T)-1 : std::is_signed_v<T> && divisor == (T)-1 ? (T)(0 - (u64)a[l]) : (T)(a[l] / divisor);
-        }
-        return r;
+        // Zero is undefined on the device too; here it must not stop the process.
+        const auto divide = [](T x, T by) {
+            return by == 0 ? (T)-1 : std::is_signed_v<T> && by == (T)-1 ? (T)(0 - (u64)x) : (T)(x / by);
+        };
+        return map_lanes<T>(divide, a, b);
     }
 };
 
 struct Rem {
     template <class T>
     static Lanes<T> apply(Lanes<T> a, Lanes<T> b) {
-        Lanes<T> r;
-        for (u32 l = 0; l < kLanes; l++) {
-            const T divisor = b[l];
-            r[l] = divisor == 0 ? a[l] : std::is_signed_v<T> && divisor == (T)-1 ? (T)0 : (T)(a[l] % divisor);
-        }
-        return r;
+        const auto remainder = [](T x, T by) { return by == 0 ? x : std::is_signed_v<T> && by == (T)-1 ? (T)0 : (T)(x % by); };
+        return map_lanes<T>(remainder, a, b);
     }
 };
 
@@ -155,6 +145,12 @@ Handler for_widening(Type type, F f) {
 }
 
 template <class Op>
+void decode_bits(Builder& b, Type type) {
+    same_type_operands(b, type, 2);
+    b.inst.run = for_bits(type, []<class T>() -> Handler { return binary<T, Op>; });
+}
+
+template <class Op>
 void decode_binary(Builder& b, Type type) {
     same_type_operands(b, type, 2);
     b.inst.run = for_arithmetic(type, []<class T>() -> Handler { return binary<T, Op>; });
@@ -174,7 +170,7 @@ void decode_mad(Builder& b) {
     b.inst.d = b.target(0, wide ? doubled(type) : type);
     b.inst.run = wide ? for_widening(type, []<class T>() -> Handler { return mad_wide<T>; })
                  : hi ? for_arithmetic(type, []<class T>() -> Handler { return ternary<T, MadHi>; })
-                      : for_arithmetic(type, []<class T>() -> Handler { return ternary<T, MadLo>; });
+                      : for_bits(type, []<class T>() -> Handler { return ternary<T, MadLo>; });
 }
 
 void decode_rem(Builder& b) { decode_binary<Rem>(b, b.take_type()); }
@@ -185,9 +181,7 @@ const Inst* dp4a(Warp& w, const Inst* i) {
     const Lanes<u32> a = get<u32>(w, i->a), b = get<u32>(w, i->b);
     Lanes<i32> sum = get<i32>(w, i->c);
     for (u32 k = 0; k < 4; k++) {
-        for (u32 l = 0; l < kLanes; l++) {
-            sum[l] += (i32)(A)(a[l] >> (8 * k)) * (i32)(B)(b[l] >> (8 * k));
-        }
+        sum += map_lanes<i32>([k](u32 x, u32 y) { return (i32)(A)(x >> (8 * k)) * (i32)(B)(y >> (8 * k)); }, a, b);
     }
     put<i32>(w, i->d, sum);
     return i + 1;
@@ -204,15 +198,15 @@ constexpr OpDecoder kOps[] = {{"mad", decode_mad}, {"rem", decode_rem}, {"dp4a",
 
 }  // namespace
 
-void decode_integer_add(Builder& b, Type type) { decode_binary<Add>(b, type); }
-void decode_integer_sub(Builder& b, Type type) { decode_binary<Sub>(b, type); }
+void decode_integer_add(Builder& b, Type type) { decode_bits<Add>(b, type); }
+void decode_integer_sub(Builder& b, Type type) { decode_bits<Sub>(b, type); }
 void decode_integer_div(Builder& b, Type type) { decode_binary<Div>(b, type); }
 void decode_integer_min(Builder& b, Type type) { decode_binary<Min>(b, type); }
 void decode_integer_max(Builder& b, Type type) { decode_binary<Max>(b, type); }
 
 void decode_integer_mul(Builder& b, Type type, bool wide, bool hi) {
     if (!wide) {
-        hi ? decode_binary<MulHi>(b, type) : decode_binary<MulLo>(b, type);
+        hi ? decode_binary<MulHi>(b, type) : decode_bits<MulLo>(b, type);
         return;
     }
     b.require_operands(3, 3);
@@ -229,7 +223,7 @@ void decode_integer_abs(Builder& b, Type type) {
 
 void decode_integer_neg(Builder& b, Type type) {
     same_type_operands(b, type, 1);
-    b.inst.run = for_arithmetic(type, []<class T>() -> Handler { return unary<T, Neg>; });
+    b.inst.run = for_bits(type, []<class T>() -> Handler { return unary<T, Neg>; });
 }
 
 std::span<const OpDecoder> integer_ops() { return kOps; }

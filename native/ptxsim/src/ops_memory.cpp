@@ -41,122 +41,189 @@ void store(Warp& w, const Inst* i, const Lanes<u64>& a, const LaneBytes& in) {
     }
 }
 
-/// Memory holds N elements of type M, each goes to a register of type R (wider if M is to be extended).
-template <Space S, class M, class R, u32 N>
+/// How a record's registers hold its elements, in mods: bytes of an element in memory and in a register, number, sign.
+struct Layout {
+    u32 element, wide, count;
+    bool is_signed;
+
+    static Layout of(const Inst* i) { return {i->mods & 15, i->mods >> 4 & 15, i->mods >> 8 & 15, (i->mods >> 12 & 1) != 0}; }
+    u32 bits() const { return element | wide << 4 | count << 8 | (u32)is_signed << 12; }
+    bool whole() const { return element == wide; }
+};
+
+template <class T, u32 N>
+void spread_whole(Warp& w, const Inst* i, const LaneBytes& raw) {
+    T lanes[N][kLanes];
+    const T* elements = reinterpret_cast<const T*>(raw.bytes);
+    for (u32 l = 0; l < kLanes; l++) {
+        for (u32 k = 0; k < N; k++) {
+            lanes[k][l] = elements[l * N + k];
+        }
+    }
+    for (u32 k = 0; k < N; k++) {
+        Lanes<T> value;
+        std::memcpy(&value, lanes[k], sizeof value);
+        put<T>(w, i->list[k], value);
+    }
+}
+
+/// Elements narrower than their registers are extended.
+void spread_extended(Warp& w, const Inst* i, const LaneBytes& raw, const Layout& layout) {
+    for (u32 k = 0; k < layout.count; k++) {
+        Lanes<u64> value;
+        for (u32 l = 0; l < kLanes; l++) {
+            u64 bits = 0;
+            std::memcpy(&bits, raw.bytes + (l * layout.count + k) * layout.element, layout.element);
+            const u32 shift = 64 - 8 * layout.element;
+            bits = layout.is_signed ? (u64)((i64)(bits << shift) >> shift) : bits;
+            reinterpret_cast<u64*>(&value)[l] = bits;
+        }
+        const u32 to = layout.count == 1 ? i->d : i->list[k];
+        if (layout.wide == 2) {
+            put<u16>(w, to, convert_lanes<u16>(value));
+        } else if (layout.wide == 4) {
+            put<u32>(w, to, convert_lanes<u32>(value));
+        } else {
+            put<u64>(w, to, value);
+        }
+    }
+}
+
+/// Memory to registers.
+PTXSIM_INLINE void spread(Warp& w, const Inst* i, const LaneBytes& raw) {
+    const Layout layout = Layout::of(i);
+    if (!layout.whole()) {
+        spread_extended(w, i, raw, layout);
+        return;
+    }
+    switch (layout.element * 8 + layout.count) {
+        case 2 * 8 + 1:
+            put<u16>(w, i->d, *reinterpret_cast<const Lanes<u16>*>(raw.bytes));
+            break;
+        case 4 * 8 + 1:
+            put<u32>(w, i->d, *reinterpret_cast<const Lanes<u32>*>(raw.bytes));
+            break;
+        case 8 * 8 + 1:
+            put<u64>(w, i->d, *reinterpret_cast<const Lanes<u64>*>(raw.bytes));
+            break;
+        case 2 * 8 + 2:
+            spread_whole<u16, 2>(w, i, raw);
+            break;
+        case 2 * 8 + 4:
+            spread_whole<u16, 4>(w, i, raw);
+            break;
+        case 4 * 8 + 2:
+            spread_whole<u32, 2>(w, i, raw);
+            break;
+        case 4 * 8 + 4:
+            spread_whole<u32, 4>(w, i, raw);
+            break;
+        case 8 * 8 + 2:
+            spread_whole<u64, 2>(w, i, raw);
+            break;
+        default:
+            __builtin_unreachable();
+    }
+}
+
+template <class T>
+void collect_elements(Warp& w, const Inst* i, LaneBytes& raw, const Layout& layout) {
+    for (u32 k = 0; k < layout.count; k++) {
+        const u8* from = w.frame + (layout.count == 1 ? i->b : i->list[k]);
+        T* to = reinterpret_cast<T*>(raw.bytes) + k;
+        // Registers are little-endian: the low bytes are the narrower value.
+        for (u32 l = 0; l < kLanes; l++) {
+            std::memcpy(&to[l * layout.count], from + l * layout.wide, sizeof(T));
+        }
+    }
+}
+
+/// Registers to memory.
+PTXSIM_INLINE void collect(Warp& w, const Inst* i, LaneBytes& raw) {
+    const Layout layout = Layout::of(i);
+    if (layout.count == 1 && layout.whole()) {
+        std::memcpy(raw.bytes, w.frame + i->b, kLanes * layout.element);
+        return;
+    }
+    switch (layout.element) {
+        case 1:
+            return collect_elements<u8>(w, i, raw, layout);
+        case 2:
+            return collect_elements<u16>(w, i, raw, layout);
+        case 4:
+            return collect_elements<u32>(w, i, raw, layout);
+        default:
+            return collect_elements<u64>(w, i, raw, layout);
+    }
+}
+
+template <Space S, u32 Bytes>
 const Inst* ld(Warp& w, const Inst* i) {
     LaneBytes raw;
-    load<S, sizeof(M) * N>(w, i, addresses(w, i), raw);
-    if constexpr (N == 1) {
-        Lanes<M> value;
-        std::memcpy(&value, raw.bytes, sizeof(M) * kLanes);
-        put<R>(w, i->d, convert_lanes<R>(value));
-    } else {
-        const M* elements = reinterpret_cast<const M*>(raw.bytes);
-        for (u32 k = 0; k < N; k++) {
-            Lanes<M> value;
-            for (u32 l = 0; l < kLanes; l++) {
-                value[l] = elements[l * N + k];
-            }
-            put<R>(w, i->list[k], convert_lanes<R>(value));
-        }
-    }
+    load<S, Bytes>(w, i, addresses(w, i), raw);
+    spread(w, i, raw);
     return i + 1;
 }
 
-template <Space S, class M, class R, u32 N>
+template <Space S, u32 Bytes>
 const Inst* st(Warp& w, const Inst* i) {
     LaneBytes raw;
-    if constexpr (N == 1) {
-        const Lanes<M> value = convert_lanes<M>(get<R>(w, i->b));
-        std::memcpy(raw.bytes, &value, sizeof(M) * kLanes);
-    } else {
-        M* elements = reinterpret_cast<M*>(raw.bytes);
-        for (u32 k = 0; k < N; k++) {
-            const Lanes<M> value = convert_lanes<M>(get<R>(w, i->list[k]));
-            for (u32 l = 0; l < kLanes; l++) {
-                elements[l * N + k] = value[l];
-            }
-        }
-    }
-    store<S, sizeof(M) * N>(w, i, addresses(w, i), raw);
+    collect(w, i, raw);
+    store<S, Bytes>(w, i, addresses(w, i), raw);
     return i + 1;
 }
 
-/// Kernel parameters live in the launch; every lane reads the same bytes.
-template <class M, class R, u32 N>
+/// Kernel parameters live in the launch; every lane reads its own address, mostly the same.
 const Inst* ld_param(Warp& w, const Inst* i) {
+    const Layout layout = Layout::of(i);
+    const u32 bytes = layout.element * layout.count;
     const Lanes<u64> a = addresses(w, i);
     const std::vector<u8>& block = w.cta->launch->parameters;
-    for (u32 k = 0; k < N; k++) {
-        Lanes<M> value;
-        for (u32 l = 0; l < kLanes; l++) {
-            const u64 offset = a[l] + k * sizeof(M);
-            M element = 0;
-            if (offset <= block.size() && sizeof(M) <= block.size() - offset) {
-                std::memcpy(&element, block.data() + offset, sizeof(M));
-            } else if (w.mask >> l & 1) {
-                fault(w, i, l, FaultKind::IllegalAddress, "out-of-bounds",
-                      "reads parameter bytes at offset " + std::to_string(offset) + "; the kernel has " + std::to_string(block.size()));
-            }
-            value[l] = element;
+    LaneBytes raw;
+    for_lanes(w.mask, [&](u32 l) {
+        if (a[l] > block.size() || bytes > block.size() - a[l]) {
+            fault(w, i, l, FaultKind::IllegalAddress, "out-of-bounds",
+                  "reads parameter bytes at offset " + std::to_string(a[l]) + "; the kernel has " + std::to_string(block.size()));
         }
-        put<R>(w, N == 1 ? i->d : i->list[k], convert_lanes<R>(value));
-    }
+        std::memcpy(raw.bytes + l * bytes, block.data() + a[l], bytes);
+    });
+    spread(w, i, raw);
     return i + 1;
 }
 
-template <bool Store, Space S, class M, class R>
-Handler by_count(u32 count) {
-    if constexpr (Store) {
-        return count == 1 ? st<S, M, R, 1> : count == 2 ? st<S, M, R, 2> : sizeof(M) <= 4 ? st<S, M, R, sizeof(M) <= 4 ? 4 : 2> : nullptr;
-    } else {
-        return count == 1 ? ld<S, M, R, 1> : count == 2 ? ld<S, M, R, 2> : sizeof(M) <= 4 ? ld<S, M, R, sizeof(M) <= 4 ? 4 : 2> : nullptr;
+template <bool Store, Space S>
+Handler by_bytes(u32 bytes) {
+    switch (bytes) {
+        case 1:
+            return Store ? st<S, 1> : ld<S, 1>;
+        case 2:
+            return Store ? st<S, 2> : ld<S, 2>;
+        case 4:
+            return Store ? st<S, 4> : ld<S, 4>;
+        case 8:
+            return Store ? st<S, 8> : ld<S, 8>;
+        case 16:
+            return Store ? st<S, 16> : ld<S, 16>;
+        default:
+            return nullptr;
     }
 }
 
-template <class M, class R>
-Handler param_by_count(u32 count) {
-    return count == 1 ? ld_param<M, R, 1> : count == 2 ? ld_param<M, R, 2> : ld_param<M, R, 4>;
-}
-
-template <bool Store, class M, class R>
-Handler by_space(std::string_view space, u32 count) {
-    if (space == "global") return by_count<Store, Space::Global, M, R>(count);
-    if (space == "shared") return by_count<Store, Space::Shared, M, R>(count);
-    if (space == "generic") return by_count<Store, Space::Generic, M, R>(count);
-    if constexpr (!Store) {
-        if (space == "const") return by_count<Store, Space::Const, M, R>(count);
-        if (space == "param") return param_by_count<M, R>(count);
-    }
-    return nullptr;
-}
-
-/// A register at least as wide as the memory type; only signed types narrower than it are sign-extended.
 template <bool Store>
-Handler by_types(Type type, u32 register_bytes, std::string_view space, u32 count) {
-    return for_integer(type, [&]<class M>() -> Handler {
-        using U = UnsignedOf<M>;
-        if (register_bytes == sizeof(M)) {
-            return by_space<Store, U, U>(space, count);
-        }
-        if constexpr (sizeof(M) < 8) {
-            using E = std::conditional_t<Store, U, M>;
-            if constexpr (sizeof(M) < 2) {
-                if (register_bytes == 2) {
-                    return by_space<Store, E, std::conditional_t<Store, u16, std::conditional_t<std::is_signed_v<M>, i16, u16>>>(space, count);
-                }
-            }
-            if constexpr (sizeof(M) < 4) {
-                if (register_bytes == 4) {
-                    return by_space<Store, E, std::conditional_t<Store, u32, std::conditional_t<std::is_signed_v<M>, i32, u32>>>(space, count);
-                }
-            }
-            if (register_bytes == 8) {
-                return by_space<Store, E, std::conditional_t<Store, u64, std::conditional_t<std::is_signed_v<M>, i64, u64>>>(space, count);
-            }
-        }
-        return nullptr;
-    });
+Handler by_space(std::string_view space, u32 bytes) {
+    if (space == "global") {
+        return by_bytes<Store, Space::Global>(bytes);
+    }
+    if (space == "shared") {
+        return by_bytes<Store, Space::Shared>(bytes);
+    }
+    if (space == "generic") {
+        return by_bytes<Store, Space::Generic>(bytes);
+    }
+    if (space == "const" && !Store) {
+        return by_bytes<false, Space::Const>(bytes);
+    }
+    return space == "param" && !Store ? ld_param : nullptr;
 }
 
 Type integer_of(Type type) {
@@ -214,7 +281,12 @@ void decode_access(Builder& b) {
     if (space == "shared" || space == "generic") {
         b.shared_access(type_bytes(type) * count);
     }
-    b.inst.run = by_types<Store>(type, bytes, space, count);
+    const Layout layout{type_bytes(type), bytes, count, is_signed(type)};
+    if (bytes < layout.element || layout.element * count > 16) {
+        b.error("the registers do not fit the type");
+    }
+    b.inst.mods |= layout.bits();
+    b.inst.run = by_space<Store>(space, layout.element * count);
 }
 
 const Inst* nothing(Warp&, const Inst* i) { return i + 1; }

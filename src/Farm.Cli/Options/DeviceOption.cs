@@ -1,8 +1,9 @@
 using System.CommandLine;
+using Farm.Core;
 
 namespace Farm.Cli.Options;
 
-/// <summary>The flag <c>--device</c>.</summary>
+/// <summary>The flags <c>--device</c> and <c>--blas</c>.</summary>
 internal sealed class DeviceOption
 {
     private readonly Option<string> _device = new("--device")
@@ -12,9 +13,22 @@ internal sealed class DeviceOption
         DefaultValueFactory = _ => "cpu",
     };
 
+    private readonly Option<string> _blas = new("--blas")
+    {
+        Description = "Whose kernels multiply large matrices on a GPU; there are only Farm's own so far.",
+        HelpName = "own",
+        DefaultValueFactory = _ => "own",
+    };
+
     /// <summary>Adds the flag to a verb.</summary>
-    public void AddTo(Command command) => command.Options.Add(_device);
+    public void AddTo(Command command)
+    {
+        command.Options.Add(_device);
+        command.Options.Add(_blas);
+    }
 
     /// <summary>Reads the flag.</summary>
-    public DeviceChoice Read(ParseResult result) => DeviceChoice.Parse(result.GetRequiredValue(_device));
+    public DeviceChoice Read(ParseResult result) => result.GetRequiredValue(_blas) is "own"
+        ? DeviceChoice.Parse(result.GetRequiredValue(_device))
+        : throw new BadInputException($"--blas must be own, not '{result.GetRequiredValue(_blas)}': products by cuBLASLt are not built in, Farm's own kernels do all of them.");
 }

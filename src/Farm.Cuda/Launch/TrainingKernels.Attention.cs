@@ -33,7 +33,7 @@ internal static partial class TrainingKernels
     {
         int held = AttentionHeldRows(terms), walked = terms == 3 && width == 256 ? 16 : 32, stages = terms == 1 ? 2 : 1, parts = width == 256 ? 2 : 1;
         return new Kernel("train_attention_backward", $"attention_{rows}_{Name(terms)}_{width}", held * 2 * parts, $"x: tiles of {held} {rows} of a sequence, y: {rows} heads",
-            MaxDynamicShared: (4 * terms * width * (held + (stages * walked))) + (8 * stages * walked), Registers: 64 + (width / parts / (rows == "keys" ? 1 : 2)));
+            MaxDynamicShared: (4 * terms * width * (held + (stages * walked))) + (8 * stages * 32), Registers: 64 + (width / parts / (rows == "keys" ? 1 : 2)));
     }
 
     private static string Name(int terms) => terms == 1 ? "bf16" : "f32";
