@@ -60,7 +60,7 @@ Task("Kernels")
         string unchecked_ = ptx.FullPath + ".unchecked";
         Execute(compiler, new ProcessArgumentBuilder()
             .Append("-x cuda --cuda-device-only --cuda-gpu-arch=sm_80 -Xclang -target-feature -Xclang +ptx70 -nocudainc -nocudalib")
-            .Append("-std=c++20 -O3 -gline-directives-only -Wall -Werror -S").AppendQuoted(kernel.FullPath).Append("-o").AppendQuoted(unchecked_));
+            .Append("-std=c++20 -O3 -mllvm -disable-block-placement -gline-directives-only -Wall -Werror -S").AppendQuoted(kernel.FullPath).Append("-o").AppendQuoted(unchecked_));
         var breaches = PtxRules.Breaches(System.IO.File.ReadAllText(unchecked_), opcodes).ToList();
         if (breaches.Count > 0)
         {

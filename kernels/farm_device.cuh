@@ -2,7 +2,10 @@
 //
 // Compiled by clang alone, without a CUDA toolkit:
 //   clang++-19 -x cuda --cuda-device-only --cuda-gpu-arch=sm_80 -Xclang -target-feature -Xclang +ptx70
-//     -nocudainc -nocudalib -std=c++20 -O3 -gline-directives-only -Wall -Werror -S kernel.cu -o kernel.ptx
+//     -nocudainc -nocudalib -std=c++20 -O3 -mllvm -disable-block-placement -gline-directives-only -Wall -Werror -S kernel.cu
+//     -o kernel.ptx
+// Without block placement a block stands after the blocks that lead to it, loops aside: the simulator runs the lanes that
+// stand earliest, and so brings lanes together where their ways meet. ptxas orders blocks anew.
 // Fragment layouts and instruction semantics: PTX ISA 7.0, sections 9.7.13 (mma, ldmatrix) and 9.7.8 (cp.async).
 #pragma once
 
@@ -142,6 +145,12 @@ FARM_DEVICE bool any_lane(bool v) {
 FARM_DEVICE bool all_lanes(bool v) {
     return __nvvm_vote_all_sync(kAllLanes, v);
 }
+// A value that every lane computes, whether its use is conditional or not: the compiler would otherwise move the work
+// behind the condition, as a branch at which lanes part.
+FARM_DEVICE float computed(float v) {
+    asm volatile("" : "+f"(v));
+    return v;
+}
 FARM_DEVICE int bits_set(u32 v) {
     return __builtin_popcount(v);
 }
@@ -176,7 +185,9 @@ FARM_DEVICE T block_sum(T v, T* scratch) {
     if constexpr (Threads > 32) {
         if (lane_id() == 0) scratch[warp_id()] = v;
         block_barrier();
-        v = lane_id() < Threads / 32 ? scratch[lane_id()] : T(0);
+        // Loaded by every lane, so that no lane takes another way.
+        T mine = scratch[lane_id() < Threads / 32 ? lane_id() : 0];
+        v = lane_id() < Threads / 32 ? mine : T(0);
         v = warp_sum(v);
     }
     return v;

@@ -9,7 +9,7 @@
 // A block a row: 512 threads, or a warp for vocabularies that one warp passes through quickly.
 //   bytes   greedy and temperature: the row twice; each filter another 16 times, from L2 (128 KB a row at 32,000
 //   tokens) shared  a float for every 256 tokens, 256 floats, reductions registers (expected)  about 60
-// A warp whose lanes took different ways is brought together by warp_barrier before it waits for the block.
+// What one thread would do alone is done by all lanes of warp 0 alike: no warp is divided where it waits.
 #include "farm_device.cuh"
 
 constexpr int kBlock = 256;
@@ -26,6 +26,23 @@ FARM_DEVICE u32 order_of(float value) {
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
+// f(i) for every i below `count`, the block's threads side by side. The loop itself is the same for all lanes, so that
+// they are together after it.
+template <int T, class F>
+FARM_DEVICE void each(int count, F f) {
+    FARM_NO_UNROLL
+    for (int first = 0; first < count; first += T) {
+        int i = first + thread_x();
+        f(min_of(i, count - 1), i < count);
+    }
+}
+
+// Both sides are evaluated: no branch that lanes could part at.
+template <class... Conditions>
+FARM_DEVICE bool all_of(Conditions... conditions) {
+    return (static_cast<int>(conditions) & ...) != 0;
+}
+
 struct Row {
     const float* logits;
     const int* seen;
@@ -35,8 +52,11 @@ struct Row {
 
     __device__ __attribute__((always_inline)) float z(int i) const {
         float x = logits[i];
-        if (penalised && (static_cast<u32>(seen[i >> 5]) >> (i & 31) & 1u) != 0)
-            x = x > 0.0f ? x / penalty : x * penalty;
+        if (penalised) {
+            bool before = (static_cast<u32>(seen[i >> 5]) >> (i & 31) & 1u) != 0;
+            float divided = computed(x / penalty), multiplied = x * penalty;
+            x = before ? (x > 0.0f ? divided : multiplied) : x;
+        }
         return x;
     }
     __device__ __attribute__((always_inline)) float exponent(float x) const { return (x - maximum) * scale; }
@@ -48,14 +68,13 @@ struct Kept {
     float min_p;
 
     static __device__ __attribute__((always_inline)) bool passes(Threshold t, u32 key, int i) {
-        return key > t.key || (key == t.key && i < t.cut);
+        return all_of(key >= t.key, static_cast<int>(key > t.key) + static_cast<int>(i < t.cut) > 0);
     }
     __device__ __attribute__((always_inline)) float mass(const Row& row, int i) const {
         float x = row.z(i);
         u32 key = order_of(x);
-        if (!passes(top_k, key, i) || !passes(top_p, key, i)) return 0.0f;
-        float e = exp_exact(row.exponent(x));
-        return e >= min_p ? e : 0.0f;
+        float e = computed(exp_exact(row.exponent(x)));
+        return all_of(passes(top_k, key, i), passes(top_p, key, i), e >= min_p) ? e : 0.0f;
     }
 };
 
@@ -68,19 +87,21 @@ FARM_DEVICE double masses(const Row& row, const Kept& kept, float* blocks, doubl
         int b = pair + half;
         float sum = 0.0f;
         FARM_NO_UNROLL
-        for (int i = b * kBlock + j; i < min_of(row.vocabulary, (b + 1) * kBlock); i += 16) sum += kept.mass(row, i);
+        for (int i = b * kBlock + j; i < (b + 1) * kBlock; i += 16) {
+            float mass = kept.mass(row, min_of(i, row.vocabulary - 1));
+            sum += i < row.vocabulary ? mass : 0.0f;
+        }
         warp_barrier();
         sum = warp_sum<16>(sum);
         if (j == 0 && b < count) blocks[b] = sum;
     }
     block_barrier();
-    if (thread_x() == 0) {
+    if (warp_id() == 0) {
         double total = 0.0;
         FARM_NO_UNROLL
         for (int b = 0; b < count; b++) total += static_cast<double>(blocks[b]);
-        *result = total;
+        if (lane_id() == 0) *result = total;
     }
-    warp_barrier();
     block_barrier();
     return *result;
 }
@@ -95,19 +116,19 @@ FARM_DEVICE Threshold select_largest(const Row& row, const Kept& kept, bool by_m
     FARM_NO_UNROLL
     for (int shift = 30; shift >= 0; shift -= 2) {
         double sum[3] = {0.0, 0.0, 0.0};  // of digits 1, 2, 3
-        FARM_NO_UNROLL
-        for (int i = thread_x(); i < row.vocabulary; i += T) {
-            float x = row.z(i);
+        each<T>(row.vocabulary, [&](int i, bool inside) {
+            float x = row.z(i), exponent = row.exponent(x);
             u32 key = order_of(x);
-            if (static_cast<u64>(key ^ prefix) >> (shift + 2) != 0 || !Kept::passes(kept.top_k, key, i)) continue;
-            float exponent = row.exponent(x);
-            if (!(exponent >= kLeastExponent)) continue;
-            double weight = by_mass ? static_cast<double>(exp_exact(exponent)) : 1.0;
-            u32 digit = key >> shift & 3u;
+            bool counts = all_of(inside, static_cast<u64>(key ^ prefix) >> (shift + 2) == 0,
+                                 Kept::passes(kept.top_k, key, i), exponent >= kLeastExponent);
+            if (!any_lane(counts)) return;
+            float e = computed(exp_exact(exponent));
+            double weight = by_mass ? static_cast<double>(e) : 1.0;
+            u32 digit = counts ? key >> shift & 3u : 0u;
             sum[0] += digit == 1 ? weight : 0.0;
             sum[1] += digit == 2 ? weight : 0.0;
             sum[2] += digit == 3 ? weight : 0.0;
-        }
+        });
         warp_barrier();
         FARM_UNROLL
         for (int d = 0; d < 3; d++) sum[d] = block_sum<T>(sum[d], scratch[d]);
@@ -129,23 +150,24 @@ FARM_DEVICE Threshold select_largest(const Row& row, const Kept& kept, bool by_m
     }
 
     // Of the tokens of that very key, as many as are needed, at least one.
-    float each = 0.0f;
+    float each_mass = 0.0f;
     int ties = 0;
-    FARM_NO_UNROLL
-    for (int i = thread_x(); i < row.vocabulary; i += T) {
+    each<T>(row.vocabulary, [&](int i, bool inside) {
         float x = row.z(i);
-        if (order_of(x) != prefix || !Kept::passes(kept.top_k, prefix, i)) continue;
-        each = max_of(each, exp_exact(row.exponent(x)));
-        ties++;
-    }
+        bool tie = all_of(inside, order_of(x) == prefix, Kept::passes(kept.top_k, prefix, i));
+        if (!any_lane(tie)) return;
+        float e = computed(exp_exact(row.exponent(x)));
+        each_mass = max_of(each_mass, tie ? e : 0.0f);
+        ties += tie ? 1 : 0;
+    });
     warp_barrier();
     auto& words = reinterpret_cast<int(&)[T / 32]>(scratch[0]);
     auto& floats = reinterpret_cast<float(&)[T / 32]>(scratch[1]);
-    each = block_max<T>(each, floats);
+    each_mass = block_max<T>(each_mass, floats);
     ties = block_sum<T>(ties, words);
     block_barrier();
     if (ties == 0) return {prefix, row.vocabulary};
-    double rest = target - reached, step = by_mass ? static_cast<double>(each) : 1.0;
+    double rest = target - reached, step = by_mass ? static_cast<double>(each_mass) : 1.0;
     if (step * ties <= rest) return {prefix, row.vocabulary};
     int needed = 1;
     if (rest > step)
@@ -155,23 +177,30 @@ FARM_DEVICE Threshold select_largest(const Row& row, const Kept& kept, bool by_m
     while (needed > 1 && step * (needed - 1) >= rest) needed--;
     if (needed >= ties) return {prefix, row.vocabulary};
 
-    // The id after the last of them, by bisection: the least `cut` with `needed` of the ties below it.
-    int low = 0, high = row.vocabulary;
+    // The id after the last of them: each thread counts a run of neighbouring ids, then warp 0 walks to the run and in
+    // it.
+    __shared__ int tie_counts[T];
+    __shared__ int cut;
+    int run = ceil_div(row.vocabulary, T), count = 0;
+    auto is_tie = [&](int i) {
+        return all_of(i < row.vocabulary, order_of(row.z(min_of(i, row.vocabulary - 1))) == prefix,
+                      Kept::passes(kept.top_k, prefix, i));
+    };
     FARM_NO_UNROLL
-    while (low + 1 < high) {
-        int middle = (low + high) / 2, below = 0;
+    for (int i = 0; i < run; i++) count += is_tie(thread_x() * run + i) ? 1 : 0;
+    tie_counts[thread_x()] = count;
+    block_barrier();
+    if (warp_id() == 0) {
+        int owner = 0, found = 0;
         FARM_NO_UNROLL
-        for (int i = thread_x(); i < middle; i += T)
-            if (order_of(row.z(i)) == prefix && Kept::passes(kept.top_k, prefix, i)) below++;
-        warp_barrier();
-        below = block_sum<T>(below, words);
-        block_barrier();
-        if (below >= needed)
-            high = middle;
-        else
-            low = middle;
+        while (owner < T - 1 && found + tie_counts[owner] < needed) found += tie_counts[owner++];
+        int i = owner * run;
+        FARM_NO_UNROLL
+        for (; found < needed && i < row.vocabulary; i++) found += is_tie(i) ? 1 : 0;
+        if (lane_id() == 0) cut = i;
     }
-    return {prefix, high};
+    block_barrier();
+    return {prefix, cut};
 }
 
 template <int T>
@@ -193,11 +222,10 @@ FARM_DEVICE void sample(float* blocks, const float* logits, int stride, int voca
 
     Row row = {raw, row_seen, penalised, penalty, 1.0f, 0.0f, vocabulary};
     float raw_maximum = -__builtin_inff(), maximum = -__builtin_inff();
-    FARM_NO_UNROLL
-    for (int i = thread_x(); i < vocabulary; i += T) {
+    each<T>(vocabulary, [&](int i, bool) {
         raw_maximum = max_of(raw_maximum, raw[i]);
         if (penalised) maximum = max_of(maximum, row.z(i));
-    }
+    });
     warp_barrier();
     raw_maximum = block_max<T>(raw_maximum, floats);
     maximum = penalised ? block_max<T>(maximum, more_floats) : raw_maximum;
@@ -207,9 +235,7 @@ FARM_DEVICE void sample(float* blocks, const float* logits, int stride, int voca
     double raw_mass = 0.0;
     if (temperature == 0.0f) {
         int first = vocabulary;
-        FARM_NO_UNROLL
-        for (int i = thread_x(); i < vocabulary; i += T)
-            if (row.z(i) == maximum) first = min_of(first, i);
+        each<T>(vocabulary, [&](int i, bool) { first = row.z(i) == maximum ? min_of(first, i) : first; });
         warp_barrier();
         first = block_min<T>(first, words);
         if (thread_x() == 0) chosen = first < vocabulary ? first : 0;
@@ -223,8 +249,8 @@ FARM_DEVICE void sample(float* blocks, const float* logits, int stride, int voca
             kept.top_k = select_largest<T>(row, kept, false, top_k, scratch);
             if (top_p < 1.0f) {
                 double sum = 0.0;
-                FARM_NO_UNROLL
-                for (int i = thread_x(); i < vocabulary; i += T) sum += static_cast<double>(kept.mass(row, i));
+                each<T>(vocabulary,
+                        [&](int i, bool inside) { sum += inside ? static_cast<double>(kept.mass(row, i)) : 0.0; });
                 warp_barrier();
                 mass = block_sum<T>(sum, scratch[0]);
                 block_barrier();
@@ -239,7 +265,7 @@ FARM_DEVICE void sample(float* blocks, const float* logits, int stride, int voca
         const int* key = keys + 3 * row_index;
         double target =
             philox_uniform(seed, static_cast<u32>(key[0]), static_cast<u32>(key[1]), static_cast<u32>(key[2])) * mass;
-        if (thread_x() == 0) {
+        if (warp_id() == 0) {
             double reached = 0.0;
             int block = 0;
             bool found = false;
@@ -251,31 +277,36 @@ FARM_DEVICE void sample(float* blocks, const float* logits, int stride, int voca
                 found = reached + m > target;
                 if (!found) reached += m;
             }
-            chosen = block;
             // Rounding may leave the target at the very end: then the last token of any mass is drawn.
-            before = found ? reached : -1e300;
+            if (lane_id() == 0) {
+                chosen = block;
+                before = found ? reached : -1e300;
+            }
         }
-        warp_barrier();
         block_barrier();
         int base = chosen * kBlock;
-        FARM_NO_UNROLL
-        for (int i = thread_x(); i < kBlock; i += T)
-            inside[i] = base + i < vocabulary ? kept.mass(row, base + i) : 0.0f;
+        each<T>(kBlock, [&](int i, bool within) {
+            float mass_here = kept.mass(row, min_of(base + i, vocabulary - 1));
+            if (within) inside[i] = base + i < vocabulary ? mass_here : 0.0f;
+        });
         block_barrier();
-        if (thread_x() == 0) {
+        if (warp_id() == 0) {
             int last = 0;
             double reached = before;
+            bool found = false;
             FARM_NO_UNROLL
-            for (int i = 0; i < kBlock; i++) {
-                if (inside[i] <= 0.0f) continue;
-                last = base + i;
-                reached += static_cast<double>(inside[i]);
-                if (reached > target) break;
+            for (int i = 0; i < kBlock && !found; i++) {
+                float mass_here = inside[i];
+                if (mass_here > 0.0f) {
+                    last = base + i;
+                    reached += static_cast<double>(mass_here);
+                    found = reached > target;
+                }
             }
-            chosen = last;
+            warp_barrier();
+            if (lane_id() == 0) chosen = last;
         }
     }
-    warp_barrier();
     block_barrier();
     int token = chosen;
     if (raw_mass == 0.0) {
@@ -314,20 +345,17 @@ FARM_DEVICE void logprob(const float* logits, int stride, int vocabulary, const 
     __shared__ double sums[2][T / 32];
     const float* x = logits + static_cast<s64>(block_x()) * stride;
     float scale = 1.0f / temperature, maximum = kNoMaximum, sum = 0.0f, weighted = 0.0f;
-    FARM_NO_UNROLL
-    for (int i = thread_x(); i < vocabulary; i += T) {
-        float value = x[i];
-        if (value > maximum) {
-            float d = (maximum - value) * scale, e = exp_exact(d);
-            weighted = e * fma(sum, d, weighted);
-            sum *= e;
-            maximum = value;
-        }
-        float z = (value - maximum) * scale, e = exp_exact(z);
-        sum += e;
+    each<T>(vocabulary, [&](int i, bool inside) {
+        float value = inside ? x[i] : -__builtin_inff();
+        float risen = max_of(maximum, value);
+        // The factor of what was there: 1 while the maximum stays.
+        float d = (maximum - risen) * scale, kept = computed(exp_exact(d));
+        float z = (value - risen) * scale, e = computed(exp_exact(z));
         // The exponential is 0 long before z times it would overflow; the bound keeps -inf * 0 out.
-        weighted = fma(e, max_of(z, -1e4f), weighted);
-    }
+        weighted = fma(e, max_of(z, -1e4f), kept * fma(sum, d, weighted));
+        sum = fma(sum, kept, e);
+        maximum = risen;
+    });
     warp_barrier();
     float top = block_max<T>(maximum, maxima);
     double d = static_cast<double>((maximum - top) * scale),
