@@ -15,6 +15,8 @@ internal static class Simulated
     public static CudaBackend Backend(bool eager = false)
     {
         GC.KeepAlive(Held);
+        // A fault of one test is not the next one's.
+        Simulator.ClearError();
         Simulator.Configure("ASYNC", eager ? "eager" : "late");
         return new CudaBackend(simulator: true);
     }

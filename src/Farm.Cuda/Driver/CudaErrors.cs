@@ -27,6 +27,7 @@ internal static class CudaErrors
             CudaResult.DeviceUnavailable or CudaResult.Unknown or CudaResult.SystemNotReady or CudaResult.Deinitialized => " The device is lost; see the system's log and nvidia-smi, then start again.",
             _ => string.Empty,
         };
-        return new CudaException($"The GPU failed at {doing}: {Describe(status)}.{advice}", (int)status);
+        string report = CudaDriver.IsSimulator && Simulator.LastReport() is { Length: > 0 } words ? $" The simulator says: {words.ReplaceLineEndings(" ").Trim()}" : string.Empty;
+        return new CudaException($"The GPU failed at {doing}: {Describe(status)}.{advice}{report}", (int)status);
     }
 }
