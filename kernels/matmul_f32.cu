@@ -137,7 +137,7 @@ FARM_DEVICE void matmul(const float* a, const float* b, float* c, int a_stride, 
 }
 
 #define FARM_MATMUL_F32(name, transpose_a, transpose_b, side)                                                     \
-    FARM_KERNEL(side* side / 64)                                                                                  \
+    FARM_KERNEL((side) * (side) / 64)                                                                             \
     name(const float* a, const float* b, float* c, int a_stride, int b_stride, int c_stride, int m, int n, int k, \
          int accumulate, int wide) {                                                                              \
         matmul<transpose_a, transpose_b, side>(a, b, c, a_stride, b_stride, c_stride, m, n, k, accumulate, wide); \
