@@ -14,7 +14,7 @@
 // Bytes (Side 128, per pair): m k ceil(n / 128) + n k ceil(m / 128) of 2 bytes in, 4 m n out. Flops: 2 m n k a pair.
 // Shared memory: 64 KiB at Side 128 (8 warps of 64 x 32), 32 KiB at 64 (4 warps of 32 x 32). About 128 and 96
 // registers.
-#include "farm_device.cuh"
+#include "matmul_common.cuh"
 
 constexpr int kDepth = 32;
 constexpr int kStages = 4;
@@ -61,13 +61,6 @@ FARM_DEVICE void right_fragments(u32 (&r)[4], const uint4* tile, int column, int
             r, tile + chunk_at<false, Side>(step * 16 + (matrix & 1) * 8 + line, column / 8 + (matrix >> 1)));
 }
 
-FARM_DEVICE void place(int tiles_m, int tiles_n, int& tile_m, int& tile_n) {
-    int band = block_x() / (8 * tiles_n), within = block_x() - band * 8 * tiles_n;
-    int height = min_of(8, tiles_m - band * 8);
-    tile_n = within / height;
-    tile_m = band * 8 + within - tile_n * height;
-}
-
 // `pairs` has 4 bits for each product, the first to do lowest: the plane of a in the low two, that of b above.
 template <bool TransposeA, bool TransposeB, int Side>
 FARM_DEVICE void matmul(uint4* shared, const u16* a, const u16* b, float* c, s64 a_plane, s64 b_plane, int a_stride,
@@ -76,7 +69,7 @@ FARM_DEVICE void matmul(uint4* shared, const u16* a, const u16* b, float* c, s64
     constexpr int kRows = Side / kWarpsDown, kTile = Side * kDepth / 8;
     constexpr bool kLinesA = !TransposeA, kLinesB = TransposeB;
     int tile_m, tile_n;
-    place(ceil_div(m, Side), ceil_div(n, Side), tile_m, tile_n);
+    place_tile(ceil_div(m, Side), ceil_div(n, Side), tile_m, tile_n);
     int first_m = tile_m * Side, first_n = tile_n * Side;
     int row0 = (warp_id() / kWarpsAcross) * kRows, column0 = (warp_id() % kWarpsAcross) * 32;
     int steps = ceil_div(k, kDepth) * count;

@@ -15,7 +15,7 @@
 //
 // Bytes (Side 128): m k ceil(n / 128) + n k ceil(m / 128) floats in, m n out (and in, where it accumulates). Flops: 2 m
 // n k. Shared memory: 48 KiB at Side 128 (256 threads), 24 KiB at 64 (64 threads). About 168 registers.
-#include "farm_device.cuh"
+#include "matmul_common.cuh"
 
 constexpr int kDepth = 16;
 constexpr int kStages = 3;
@@ -68,14 +68,6 @@ FARM_DEVICE void read(float (&v)[4][8], const float4* tile, int t, int chunk) {
     }
 }
 
-// Blocks in columns of 8 tile rows: neighbours in time share tiles of b.
-FARM_DEVICE void place(int tiles_m, int tiles_n, int& tile_m, int& tile_n) {
-    int band = block_x() / (8 * tiles_n), within = block_x() - band * 8 * tiles_n;
-    int height = min_of(8, tiles_m - band * 8);
-    tile_n = within / height;
-    tile_m = band * 8 + within - tile_n * height;
-}
-
 template <bool TransposeA, bool TransposeB, int Side>
 FARM_DEVICE void matmul(const float* a, const float* b, float* c, int a_stride, int b_stride, int c_stride, int m,
                         int n, int k, int accumulate, int wide) {
@@ -83,7 +75,7 @@ FARM_DEVICE void matmul(const float* a, const float* b, float* c, int a_stride, 
     constexpr bool kLinesA = !TransposeA, kLinesB = TransposeB;
     static __shared__ float4 tiles[kStages][2][kTile];
     int tile_m, tile_n;
-    place(ceil_div(m, Side), ceil_div(n, Side), tile_m, tile_n);
+    place_tile(ceil_div(m, Side), ceil_div(n, Side), tile_m, tile_n);
     int first_m = tile_m * Side, first_n = tile_n * Side, steps = ceil_div(k, kDepth);
     // A warp covers 4 x 8 threads of the tile; a quarter warp has one row and 8 neighbouring columns.
     constexpr int kWarpsAcross = Side / 64;
@@ -145,7 +137,7 @@ FARM_DEVICE void matmul(const float* a, const float* b, float* c, int a_stride, 
 }
 
 #define FARM_MATMUL_F32(name, transpose_a, transpose_b, side)                                                     \
-    FARM_KERNEL(side* side / 64)                                                                                  \
+    FARM_KERNEL((side) * (side) / 64)                                                                             \
     name(const float* a, const float* b, float* c, int a_stride, int b_stride, int c_stride, int m, int n, int k, \
          int accumulate, int wide) {                                                                              \
         matmul<transpose_a, transpose_b, side>(a, b, c, a_stride, b_stride, c_stride, m, n, k, accumulate, wide); \

@@ -10,6 +10,7 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
 {
     private const long Alignment = 256;
     private readonly List<CudaMemory> _blocks = [];
+    private int _at;
     private long _used;
 
     /// <summary>Bytes held.</summary>
@@ -26,26 +27,31 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
             _blocks.Add(CudaMemory.Create(device, queue, total));
         }
 
-        _used = 0;
+        (_at, _used) = (0, 0);
     }
 
     /// <summary>The place up to which memory is taken.</summary>
-    internal (int Blocks, long Used) Mark() => (_blocks.Count, _used);
+    internal (int Block, long Used) Mark() => (_at, _used);
 
     /// <summary>What was taken since the mark is free again, for later launches of the same operation.</summary>
-    internal void Release((int Blocks, long Used) mark) => _used = _blocks.Count == mark.Blocks ? mark.Used : 0;
+    internal void Release((int Block, long Used) mark) => (_at, _used) = mark;
 
     /// <summary>Uninitialised bytes, aligned to 256, until the next operation.</summary>
     internal nint Take(long bytes)
     {
         long size = (Math.Max(bytes, 1) + Alignment - 1) / Alignment * Alignment;
-        if (_blocks.Count == 0 || _used + size > _blocks[^1].Bytes)
+        for (; _at < _blocks.Count && _used + size > _blocks[_at].Bytes; _at++)
+        {
+            _used = 0;
+        }
+
+        if (_at == _blocks.Count)
         {
             _used = 0;
             _blocks.Add(CudaMemory.Create(device, queue, Math.Max(size, 64 << 10)));
         }
 
-        nint address = _blocks[^1].Address + (nint)_used;
+        nint address = _blocks[_at].Address + (nint)_used;
         _used += size;
         return address;
     }
