@@ -40,10 +40,10 @@ PTXSIM_INLINE bool contiguous(u32 mask, const Lanes<u64>& a) {
 }
 
 struct GlobalCounts {
-    u64 KernelCounters::* requests;
-    u64 KernelCounters::* bytes;
-    u64 KernelCounters::* sectors;
-    SectorMap Traffic::* map;
+    u64 KernelCounters::*requests;
+    u64 KernelCounters::*bytes;
+    u64 KernelCounters::*sectors;
+    SectorMap Traffic::*map;
 };
 
 inline constexpr GlobalCounts kLoadCounts{&KernelCounters::global_load_requests, &KernelCounters::global_load_bytes,
@@ -54,6 +54,9 @@ inline constexpr GlobalCounts kStoreCounts{&KernelCounters::global_store_request
 /// Counts a request whose lanes touch one range without gaps.
 template <const GlobalCounts& Counts>
 void count_range(Worker& worker, u64 first, u32 bytes) {
+    if (!worker.count) {
+        return;
+    }
     SectorMap& map = worker.traffic.*Counts.map;
     const u64 low = first >> 5, high = (first + bytes - 1) >> 5;
     for (u64 sector = low; sector <= high; sector++) {
@@ -66,6 +69,9 @@ void count_range(Worker& worker, u64 first, u32 bytes) {
 
 template <const GlobalCounts& Counts>
 void count_scattered(Worker& worker, u32 mask, const Lanes<u64>& a, u32 bytes) {
+    if (!worker.count) {
+        return;
+    }
     RequestSectors& request = worker.traffic.request;
     SectorMap& map = worker.traffic.*Counts.map;
     request.begin();
@@ -141,9 +147,8 @@ void load_global(Warp& w, const Inst* i, u32 mask, const Lanes<u64>& a, LaneByte
             return;
         }
     }
-    for_lanes(mask, [&](u32 l) {
-        std::memcpy(out.bytes + l * Bytes, global_pointer<Bytes>(w, i, l, a[l], "reads"), Bytes);
-    });
+    for_lanes(mask,
+              [&](u32 l) { std::memcpy(out.bytes + l * Bytes, global_pointer<Bytes>(w, i, l, a[l], "reads"), Bytes); });
     if (Counted) {
         count_scattered<kLoadCounts>(worker, mask, a, Bytes);
     }
@@ -159,23 +164,23 @@ void store_global(Warp& w, const Inst* i, u32 mask, const Lanes<u64>& a, const L
             return;
         }
     }
-    for_lanes(mask, [&](u32 l) {
-        std::memcpy(global_pointer<Bytes>(w, i, l, a[l], "writes"), in.bytes + l * Bytes, Bytes);
-    });
+    for_lanes(mask,
+              [&](u32 l) { std::memcpy(global_pointer<Bytes>(w, i, l, a[l], "writes"), in.bytes + l * Bytes, Bytes); });
     count_scattered<kStoreCounts>(worker, mask, a, Bytes);
 }
 
 template <u32 Bytes>
 void load_shared(Warp& w, const Inst* i, u32 mask, const Lanes<u64>& a, LaneBytes& out) {
-    for_lanes(mask, [&](u32 l) {
-        std::memcpy(out.bytes + l * Bytes, shared_pointer<Bytes>(w, i, l, a[l], "reads"), Bytes);
-    });
+    for_lanes(mask,
+              [&](u32 l) { std::memcpy(out.bytes + l * Bytes, shared_pointer<Bytes>(w, i, l, a[l], "reads"), Bytes); });
     Worker& worker = *w.worker;
     if (worker.check) {
         for_lanes(mask, [&](u32 l) { worker.shadow.read(w, i, l, (u32)a[l], Bytes); });
     }
-    worker.counters.shared_load_requests++;
-    worker.counters.shared_load_conflicts += bank_conflicts<Bytes>(mask, a);
+    if (worker.count) {
+        worker.counters.shared_load_requests++;
+        worker.counters.shared_load_conflicts += bank_conflicts<Bytes>(mask, a);
+    }
 }
 
 template <u32 Bytes>
@@ -188,11 +193,15 @@ void store_shared(Warp& w, const Inst* i, u32 mask, const Lanes<u64>& a, const L
         }
         std::memcpy(to, in.bytes + l * Bytes, Bytes);
     });
-    worker.counters.shared_store_requests++;
-    worker.counters.shared_store_conflicts += bank_conflicts<Bytes>(mask, a);
+    if (worker.count) {
+        worker.counters.shared_store_requests++;
+        worker.counters.shared_store_conflicts += bank_conflicts<Bytes>(mask, a);
+    }
 }
 
 /// Lanes whose generic address means shared memory.
-PTXSIM_INLINE u32 shared_lanes(const Lanes<u64>& a) { return pack((a >> splat<u64>(60)) == splat<u64>(kSharedWindow >> 60)); }
+PTXSIM_INLINE u32 shared_lanes(const Lanes<u64>& a) {
+    return pack((a >> splat<u64>(60)) == splat<u64>(kSharedWindow >> 60));
+}
 
 }  // namespace ptxsim

@@ -1,5 +1,5 @@
-// Vector versions of the device's approximate functions. They are more accurate than the hardware (about 1 ulp), so tests
-// must not rely on the last bits.
+// Vector versions of the device's approximate functions. They are more accurate than the hardware (about 1 ulp), so
+// tests must not rely on the last bits.
 #pragma once
 #include <cfloat>
 #include <cmath>
@@ -13,7 +13,9 @@ using F = Lanes<float>;
 using U = Lanes<u32>;
 using I = Lanes<i32>;
 
-PTXSIM_INLINE F power_of_two(I exponent) { return __builtin_bit_cast(F, (exponent + splat<i32>(127)) << splat<i32>(23)); }
+PTXSIM_INLINE F power_of_two(I exponent) {
+    return __builtin_bit_cast(F, (exponent + splat<i32>(127)) << splat<i32>(23));
+}
 
 inline F ex2(F x) {
     const F bounded = __builtin_elementwise_max(__builtin_elementwise_min(x, splat(130.0f)), splat(-160.0f));

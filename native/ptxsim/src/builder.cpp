@@ -5,7 +5,9 @@ namespace ptxsim {
 Builder::Builder(EntryBuild& build, const Statement& statement)
     : statement(statement), build_(build), consumed_(statement.modifiers.size()) {}
 
-Block& Builder::counts() { return build_.kernel.blocks.back(); }
+Block& Builder::counts() {
+    return build_.kernel.blocks.back();
+}
 
 bool Builder::take(std::string_view modifier) {
     for (size_t k = 0; k < consumed_.size(); k++) {
@@ -31,6 +33,16 @@ Type Builder::take_type() {
     Type type;
     if (!try_type(&type)) {
         error("the opcode names no type");
+    }
+    if (type == Type::Pred) {
+        // A predicate's slot holds one word; only handlers that know that may see it.
+        bool known = false;
+        for (const std::string_view root : {"mov", "and", "or", "xor", "not", "selp", "vote"}) {
+            known |= statement.root == root;
+        }
+        if (!known) {
+            error("predicates are not operands of this opcode");
+        }
     }
     return type;
 }
@@ -162,15 +174,20 @@ u32 Builder::source_any(const Operand& operand, Type type, u32* bytes) {
             return constant(operand.bits, type);
         case Operand::Kind::Float32:
             *bytes = type_bytes(type);
-            return constant(type == Type::F64 ? std::bit_cast<u64>((double)std::bit_cast<float>((u32)operand.bits)) : operand.bits, type);
+            return constant(
+                type == Type::F64 ? std::bit_cast<u64>((double)std::bit_cast<float>((u32)operand.bits)) : operand.bits,
+                type);
         case Operand::Kind::Float64:
             *bytes = type_bytes(type);
-            return constant(type == Type::F32 ? std::bit_cast<u32>((float)std::bit_cast<double>(operand.bits)) : operand.bits, type);
+            return constant(
+                type == Type::F32 ? std::bit_cast<u32>((float)std::bit_cast<double>(operand.bits)) : operand.bits,
+                type);
         case Operand::Kind::Special:
             for (const SpecialName& special : kSpecials) {
                 if (special.name == operand.text) {
                     *bytes = type_bytes(special.type);
-                    const auto [place, fresh] = build_.specials.try_emplace((u32)special.what, (u32)build_.values.size());
+                    const auto [place, fresh] =
+                        build_.specials.try_emplace((u32)special.what, (u32)build_.values.size());
                     if (fresh) {
                         Value value;
                         value.kind = Value::Kind::Special;

@@ -36,7 +36,7 @@ struct EntryBuild {
 };
 
 class Builder {
-   public:
+  public:
     Builder(EntryBuild& build, const Statement& statement);
 
     const Statement& statement;
@@ -67,7 +67,8 @@ class Builder {
     u32 source_any(const Operand& operand, Type type, u32* bytes);
     /// [register+displacement] or [symbol+displacement]: fills a and imm; mods bit 31 tells a 32-bit register.
     void address(size_t n, std::string_view space);
-    /// An address as a further operand: its slot; *offset receives the displacement, *wide whether the register has 64 bits.
+    /// An address as a further operand: its slot; *offset receives the displacement, *wide whether the register has 64
+    /// bits.
     u32 address_of(const Operand& operand, std::string_view space, i64* offset, bool* wide);
     u32* list();
     u32 constant(u64 bits, Type type);
@@ -79,7 +80,7 @@ class Builder {
     const Parameter* parameter(std::string_view name) const;
     u32 parameter_bytes() const { return build_.kernel.parameter_bytes; }
 
-   private:
+  private:
     u32 read(u32 value);
     u32 written(u32 value);
 

@@ -12,7 +12,9 @@ namespace {
 constexpr u16 kThread = 0x03FF, kInFlight = 0x8000, kAtomic = 0x4000;  // writer
 constexpr u16 kManyLanes = 0x8000, kManyWarps = 0x4000;                // reader
 
-u16 short_pc(const Inst* i) { return (u16)std::min(i->pc, 0xFFFFu); }
+u16 short_pc(const Inst* i) {
+    return (u16)std::min(i->pc, 0xFFFFu);
+}
 
 }  // namespace
 
@@ -89,13 +91,13 @@ bool SharedShadow::reader_ordered(const Warp& w, u32 lane, const Cell& cell) con
     return ordered(w, lane, cell.reader & kThread, cell.read);
 }
 
-void SharedShadow::race(const Warp& w, const Inst* i, u32 lane, const Cell& cell, const char* name, const char* verb, u32 bytes, u32 offset,
-                        bool against_read) const {
+void SharedShadow::race(const Warp& w, const Inst* i, u32 lane, const Cell& cell, const char* name, const char* verb,
+                        u32 bytes, u32 offset, bool against_read) const {
     const Kernel& kernel = *w.cta->launch->kernel;
     const u16 other = against_read ? cell.reader : cell.writer;
     const u32 pc = against_read ? cell.read_pc : cell.write_pc;
-    std::string text = std::string(verb) + " " + std::to_string(bytes) + " bytes of shared memory at offset " + std::to_string(offset) +
-                       (against_read ? ", which " : ", which ");
+    std::string text = std::string(verb) + " " + std::to_string(bytes) + " bytes of shared memory at offset " +
+                       std::to_string(offset) + (against_read ? ", which " : ", which ");
     if (against_read && (other & kManyWarps)) {
         text += "threads of several warps have read";
     } else if (against_read && (other & kManyLanes)) {
@@ -139,7 +141,8 @@ void SharedShadow::read(const Warp& w, const Inst* i, u32 lane, u32 offset, u32 
     }
 }
 
-void SharedShadow::check_write(const Warp& w, const Inst* i, u32 lane, u32 offset, u32 bytes, const u8* value, u16 flags) {
+void SharedShadow::check_write(const Warp& w, const Inst* i, u32 lane, u32 offset, u32 bytes, const u8* value,
+                               u16 flags) {
     const u16 self = (u16)thread_of(w, lane);
     const u16 pc = short_pc(i);
     const char* verb = flags & kAtomic ? "updates" : flags & kInFlight ? "copies to" : "writes";
@@ -150,7 +153,8 @@ void SharedShadow::check_write(const Warp& w, const Inst* i, u32 lane, u32 offse
             if (cell.writer & kInFlight) [[unlikely]] {
                 in_flight(w, i, lane, cell, verb, bytes, offset);
             }
-            if (!ordered(w, lane, cell.writer & kThread, cell.written) && !(flags & cell.writer & kAtomic)) [[unlikely]] {
+            if (!ordered(w, lane, cell.writer & kThread, cell.written) && !(flags & cell.writer & kAtomic))
+                [[unlikely]] {
                 const u32 low = std::max(offset, at << shift_), high = std::min(offset + bytes, (at + 1) << shift_);
                 if (value == nullptr || std::memcmp(w.cta->shared + low, value + (low - offset), high - low) != 0) {
                     race(w, i, lane, cell, "write-after-write-race", verb, bytes, offset, false);
@@ -167,12 +171,19 @@ void SharedShadow::check_write(const Warp& w, const Inst* i, u32 lane, u32 offse
     }
 }
 
-void SharedShadow::in_flight(const Warp& w, const Inst* i, u32 lane, const Cell& cell, const char* verb, u32 bytes, u32 offset) const {
+void SharedShadow::in_flight(const Warp& w, const Inst* i, u32 lane, const Cell& cell, const char* verb, u32 bytes,
+                             u32 offset) const {
+    // Another thread's copy, issued after the last barrier: waiting for it would not help.
+    if (!ordered(w, lane, cell.writer & kThread, cell.written)) {
+        race(w, i, lane, cell, std::string_view(verb) == "reads" ? "read-after-write-race" : "write-after-write-race",
+             verb, bytes, offset, false);
+    }
     const Kernel& kernel = *w.cta->launch->kernel;
     fault(w, i, lane, FaultKind::Hazard, "async-copy-in-flight",
-          std::string(verb) + " " + std::to_string(bytes) + " bytes of shared memory at offset " + std::to_string(offset) +
-              ", to which the cp.async of " + thread_name(*w.cta, cell.writer & kThread) + " at " +
-              kernel.where(std::min((u32)cell.write_pc, (u32)kernel.code.size() - 1)) + " has not been waited for");
+          std::string(verb) + " " + std::to_string(bytes) + " bytes of shared memory at offset " +
+              std::to_string(offset) + ", to which the cp.async of " + thread_name(*w.cta, cell.writer & kThread) +
+              " at " + kernel.where(std::min((u32)cell.write_pc, (u32)kernel.code.size() - 1)) +
+              " has not been waited for");
 }
 
 void SharedShadow::write(const Warp& w, const Inst* i, u32 lane, u32 offset, u32 bytes, const u8* value) {

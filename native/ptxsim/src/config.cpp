@@ -18,7 +18,7 @@ bool parse_u64(const std::string& text, u64* value) {
 }
 
 template <class T>
-Setter number(T Config::* field, u64 least, u64 most) {
+Setter number(T Config::*field, u64 least, u64 most) {
     return [=](Config& config, const std::string& text) {
         u64 value;
         if (!parse_u64(text, &value) || value < least || value > most) {
@@ -29,7 +29,7 @@ Setter number(T Config::* field, u64 least, u64 most) {
     };
 }
 
-Setter flag(bool Config::* field) {
+Setter flag(bool Config::*field) {
     return [=](Config& config, const std::string& text) {
         config.*field = text == "1";
         return text == "0" || text == "1";
@@ -48,7 +48,9 @@ const std::map<std::string, Setter, std::less<>>& setters() {
          }},
         {"SCHEDULE",
          [](Config& config, const std::string& text) {
-             config.schedule = text == "reverse" ? Schedule::Reverse : text == "shuffled" ? Schedule::Shuffled : Schedule::Forward;
+             config.schedule = text == "reverse"    ? Schedule::Reverse
+                               : text == "shuffled" ? Schedule::Shuffled
+                                                    : Schedule::Forward;
              return text == "forward" || text == "reverse" || text == "shuffled";
          }},
         {"SEED", number(&Config::seed, 0, ~0ull)},
@@ -78,7 +80,8 @@ void apply_environment(Config& config) {
     for (const auto& [key, set] : setters()) {
         const char* value = std::getenv(("FARM_PTXSIM_" + key).c_str());
         if (value != nullptr && !set(config, value)) {
-            std::fprintf(stderr, "ptxsim: FARM_PTXSIM_%s=%s is not a value it can have; the default is used\n", key.c_str(), value);
+            std::fprintf(stderr, "ptxsim: FARM_PTXSIM_%s=%s is not a value it can have; the default is used\n",
+                         key.c_str(), value);
         }
     }
 }

@@ -52,8 +52,8 @@ std::string describe_launch(const Launch& launch) {
     const auto triple = [](const Dim3& d) {
         return "(" + std::to_string(d.x) + "," + std::to_string(d.y) + "," + std::to_string(d.z) + ")";
     };
-    return "grid " + triple(launch.grid) + ", block " + triple(launch.block) + ", " + std::to_string(launch.dynamic_shared) +
-           " bytes of dynamic shared memory";
+    return "grid " + triple(launch.grid) + ", block " + triple(launch.block) + ", " +
+           std::to_string(launch.dynamic_shared) + " bytes of dynamic shared memory";
 }
 
 namespace {
@@ -76,7 +76,7 @@ Result code_of(FaultKind kind) {
     }
 }
 
-bool counts_down(u64 Config::* field) {
+bool counts_down(u64 Config::*field) {
     u64& left = config().*field;
     return left > 0 && --left == 0;
 }

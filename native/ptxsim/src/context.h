@@ -14,9 +14,9 @@ namespace ptxsim {
 
 struct Context {
     bool initialised = false;
-    u32 references = 0;         // of the primary context
+    u32 references = 0;  // of the primary context
     Result sticky = Result::Success;
-    std::string report;         // of the last fault
+    std::string report;  // of the last fault
     u64 reports = 0;
     std::vector<std::unique_ptr<Module>> modules;
     std::vector<std::unique_ptr<Event>> events;
@@ -32,10 +32,10 @@ bool& context_is_current();
 
 /// Locks; what an entry point does first.
 class ApiLock {
-   public:
+  public:
     ApiLock() : lock_(context().mutex) {}
 
-   private:
+  private:
     std::lock_guard<std::recursive_mutex> lock_;
 };
 

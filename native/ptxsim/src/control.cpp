@@ -1,5 +1,5 @@
-// Branches, exits and guards. While lanes stand at different records, those with the lowest one run: the compiler's block
-// order makes them meet again.
+// Branches, exits and guards. While lanes stand at different records, those with the lowest one run: the compiler's
+// block order makes them meet again.
 #include "ops.h"
 
 namespace ptxsim::control {
@@ -75,12 +75,15 @@ const Inst* block_head(Warp& w, const Inst* i) {
     count.warps++;
     count.lanes += (u32)std::popcount(w.mask);
     if (--w.budget == 0) [[unlikely]] {
-        fault(w, i, (u32)std::countr_zero(w.mask), FaultKind::Timeout, "timeout", "the warp runs without end: the watchdog stopped it");
+        fault(w, i, (u32)std::countr_zero(w.mask), FaultKind::Timeout, "timeout",
+              "the warp runs without end: the watchdog stopped it");
     }
     return i + 1;
 }
 
-const Inst* branch(Warp& w, const Inst* i) { return go_to(w, (u32)i->imm); }
+const Inst* branch(Warp& w, const Inst* i) {
+    return go_to(w, (u32)i->imm);
+}
 
 const Inst* branch_if(Warp& w, const Inst* i) {
     const u32 go = taken(w, i);
@@ -95,7 +98,9 @@ const Inst* branch_if(Warp& w, const Inst* i) {
     return resume_lowest(w);
 }
 
-const Inst* exit(Warp& w, const Inst* i) { return leave(w, i, w.mask); }
+const Inst* exit(Warp& w, const Inst* i) {
+    return leave(w, i, w.mask);
+}
 
 const Inst* exit_if(Warp& w, const Inst* i) {
     const u32 go = taken(w, i);

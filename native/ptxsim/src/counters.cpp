@@ -9,7 +9,7 @@ namespace {
 
 struct Field {
     const char* name;
-    u64 KernelCounters::* value;
+    u64 KernelCounters::*value;
 };
 
 constexpr Field kFields[] = {
@@ -45,7 +45,8 @@ std::map<std::string, KernelCounters> g_kernels;
 std::string object(const KernelCounters& counters) {
     std::string text = "{";
     for (const Field& field : kFields) {
-        text += (text.size() > 1 ? ",\"" : "\"") + std::string(field.name) + "\":" + std::to_string(counters.*field.value);
+        text +=
+            (text.size() > 1 ? ",\"" : "\"") + std::string(field.name) + "\":" + std::to_string(counters.*field.value);
     }
     return text + "}";
 }

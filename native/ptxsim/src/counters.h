@@ -13,7 +13,7 @@ namespace ptxsim {
 struct KernelCounters {
     u64 launches = 0, ctas = 0, threads = 0;
     u64 warp_instructions = 0, lane_instructions = 0;
-    u64 flops = 0;      // scalar f32/f64 operations of active lanes, fma counts two
+    u64 flops = 0;  // scalar f32/f64 operations of active lanes, fma counts two
     u64 mma = 0, mma_flops = 0, ldmatrix = 0, barriers = 0;
     u64 global_load_requests = 0, global_store_requests = 0;  // warp instructions
     u64 global_load_bytes = 0, global_store_bytes = 0;        // what the lanes asked for
@@ -29,7 +29,7 @@ struct KernelCounters {
 
 /// Which sectors a launch has touched: a bit each, in pages that exist only where something was touched.
 class SectorMap {
-   public:
+  public:
     PTXSIM_INLINE void touch(u64 sector) {
         u64& word = page(sector >> kPageBits)[sector >> 6 & kPageWords];
         word |= 1ull << (sector & 63);
@@ -38,7 +38,7 @@ class SectorMap {
     void absorb(SectorMap& other);
     u64 count_and_clear();
 
-   private:
+  private:
     static constexpr u32 kPageBits = 15;  // 1 MiB of device memory, 4 KiB of bits
     static constexpr u64 kPageWords = (1u << (kPageBits - 6)) - 1;
     using Page = std::array<u64, kPageWords + 1>;
@@ -58,7 +58,7 @@ class SectorMap {
 
 /// The distinct sectors of one warp-wide request.
 class RequestSectors {
-   public:
+  public:
     PTXSIM_INLINE void begin() {
         generation_++;
         last_ = ~0ull;
@@ -84,7 +84,7 @@ class RequestSectors {
     }
     u32 count() const { return count_; }
 
-   private:
+  private:
     u64 sectors_[128] = {};
     u64 generations_[128] = {};
     u64 generation_ = 0, last_ = ~0ull;

@@ -160,8 +160,9 @@ std::string barrier_places(const std::vector<Warp>& warps, u32 count) {
     for (u32 k = 0; k < count; k++) {
         const Warp& w = warps[k];
         text += "\n  warp " + std::to_string(k) + ": " +
-                (w.state == Warp::State::Done ? "has exited"
-                                              : "waits at barrier " + std::to_string(w.barrier_id) + ", " + kernel.where(w.barrier_at->pc));
+                (w.state == Warp::State::Done
+                     ? "has exited"
+                     : "waits at barrier " + std::to_string(w.barrier_id) + ", " + kernel.where(w.barrier_at->pc));
     }
     return text;
 }
@@ -192,7 +193,8 @@ bool release_barriers(Worker& worker, u32 count) {
         }
         // __syncthreads() in two branches: some chips let it pass, none promises to.
         if (other != nullptr && worker.check && head.barrier_threads == 0) {
-            fault(*other, other->barrier_at, (u32)std::countr_zero(other->live), FaultKind::Deadlock, "divergent-barrier",
+            fault(*other, other->barrier_at, (u32)std::countr_zero(other->live), FaultKind::Deadlock,
+                  "divergent-barrier",
                   "the warps of the CTA wait at different barriers in the code:" + barrier_places(worker.warps, count));
         }
         // A warp that has exited counts as one that has come.
@@ -215,19 +217,25 @@ void prepare_worker(Worker& worker, const Launch& launch) {
         worker.shared = aligned_bytes(256 << 10);
     }
     if (frames > worker.frames_bytes) {
-        worker.frames = aligned_bytes(frames);
+        worker.frames = aligned_bytes(frames + 256);
         worker.frames_bytes = frames;
+        worker.prepared = 0;
     }
     worker.warps.resize(std::max<size_t>(worker.warps.size(), warps));
-    for (u32 k = 0; k < warps; k++) {
-        worker.warps[k].frame = worker.frames.get() + (size_t)k * kernel.frame_bytes;
-        fill_constants(worker.warps[k].frame, kernel);
+    if (worker.prepared != kernel.id || worker.prepared_warps < warps) {
+        for (u32 k = 0; k < warps; k++) {
+            worker.warps[k].frame = worker.frames.get() + (size_t)k * kernel.frame_bytes;
+            fill_constants(worker.warps[k].frame, kernel);
+        }
+        worker.prepared = kernel.id;
+        worker.prepared_warps = warps;
     }
     worker.blocks.assign(kernel.blocks.size(), {});
     worker.counters = {};
     worker.view.hot = {};
     worker.check = config().check;
     worker.eager = config().eager;
+    worker.count = config().counters;
 }
 
 void run_cta(Worker& worker, const Launch& launch, Dim3 id) {
@@ -236,7 +244,8 @@ void run_cta(Worker& worker, const Launch& launch, Dim3 id) {
     worker.cta.launch = &launch;
     worker.cta.id = id;
     worker.cta.shared = worker.shared.get();
-    worker.cta.shared_bytes = launch.dynamic_shared == 0 ? kernel.static_shared : kernel.dynamic_base + launch.dynamic_shared;
+    worker.cta.shared_bytes =
+        launch.dynamic_shared == 0 ? kernel.static_shared : kernel.dynamic_base + launch.dynamic_shared;
     worker.cta.warps = warps;
     worker.cta.threads = threads;
     std::memset(worker.cta.shared, 0xFF, worker.cta.shared_bytes);
@@ -244,6 +253,12 @@ void run_cta(Worker& worker, const Launch& launch, Dim3 id) {
         begin_warp(worker.warps[k], worker, launch, k, threads);
     }
     worker.shadow.begin_cta(worker.cta.shared_bytes, kernel.shared_granule, worker.warps.data(), warps);
+    // Also after a fault: the next CTA's times must be later than this one's.
+    struct EndOfCta {
+        Worker& worker;
+        u32 warps;
+        ~EndOfCta() { worker.shadow.end_cta(worker.warps.data(), warps); }
+    } const end{worker, warps};
 
     u32 order[32];
     std::iota(order, order + warps, 0u);
@@ -268,11 +283,11 @@ void run_cta(Worker& worker, const Launch& launch, Dim3 id) {
         if (!release_barriers(worker, warps)) {
             const auto stuck = std::find_if(worker.warps.begin(), worker.warps.begin() + warps,
                                             [](const Warp& w) { return w.state == Warp::State::AtBarrier; });
-            fault(*stuck, stuck->barrier_at, (u32)std::countr_zero(stuck->live), FaultKind::Deadlock, "divergent-barrier",
+            fault(*stuck, stuck->barrier_at, (u32)std::countr_zero(stuck->live), FaultKind::Deadlock,
+                  "divergent-barrier",
                   "waits at a barrier that the others never reach:" + barrier_places(worker.warps, warps));
         }
     }
-    worker.shadow.end_cta(worker.warps.data(), warps);
 }
 
 }  // namespace ptxsim

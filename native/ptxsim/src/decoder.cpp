@@ -1,5 +1,6 @@
 // Statements to records: basic blocks, guards and branches here, everything else by the table of families.
 #include <algorithm>
+#include <atomic>
 
 #include "builder.h"
 
@@ -12,8 +13,9 @@ namespace {
 const std::unordered_map<std::string_view, void (*)(Builder&)>& op_table() {
     static const auto table = [] {
         std::unordered_map<std::string_view, void (*)(Builder&)> all;
-        for (const auto family : {integer_ops(), bit_ops(), float_ops(), arithmetic_ops(), compare_ops(), convert_ops(), move_ops(),
-                                  memory_ops(), async_ops(), atomic_ops(), matrix_ops(), warp_ops(), barrier_ops()}) {
+        for (const auto family :
+             {integer_ops(), bit_ops(), float_ops(), arithmetic_ops(), compare_ops(), convert_ops(), move_ops(),
+              memory_ops(), async_ops(), atomic_ops(), matrix_ops(), warp_ops(), barrier_ops()}) {
             for (const OpDecoder& op : family) {
                 all.emplace(op.root, op.decode);
             }
@@ -24,7 +26,7 @@ const std::unordered_map<std::string_view, void (*)(Builder&)>& op_table() {
 }
 
 class EntryDecoder {
-   public:
+  public:
     EntryDecoder(const PtxFile& file, const Entry& entry, const SymbolTable& globals, Kernel& kernel)
         : build_{file, entry, globals, kernel, {}, {}, {}, {}, {}}, kernel_(kernel), entry_(entry) {}
 
@@ -62,7 +64,7 @@ class EntryDecoder {
         allocate_slots(build_);
     }
 
-   private:
+  private:
     /// Only what the entry mentions is laid out: a module's other kernels have arrays of their own.
     void lay_out_shared() {
         std::vector<const Variable*> used;
@@ -77,7 +79,8 @@ class EntryDecoder {
         std::sort(named.begin(), named.end());
         for (const auto* list : {&build_.file.variables, &entry_.shared}) {
             for (const Variable& variable : *list) {
-                if (variable.space == Variable::Space::Shared && std::binary_search(named.begin(), named.end(), variable.name)) {
+                if (variable.space == Variable::Space::Shared &&
+                    std::binary_search(named.begin(), named.end(), variable.name)) {
                     used.push_back(&variable);
                 }
             }
@@ -87,9 +90,16 @@ class EntryDecoder {
         for (const Variable* variable : used) {
             if (!variable->dynamic) {
                 align(variable->alignment);
+                if (variable->bytes > 48 << 10) {
+                    ptx_error(variable->line, "shared array " + std::string(variable->name) + " is larger than 48 KiB");
+                }
                 build_.shared_offsets[std::string(variable->name)] = offset;
                 offset += (u32)variable->bytes;
             }
+        }
+        if (offset > 48 << 10) {
+            ptx_error(entry_.line, "kernel " + std::string(entry_.name) + " has " + std::to_string(offset) +
+                                       " bytes of static shared memory; 49152 are allowed");
         }
         kernel_.static_shared = offset;
         for (const Variable* variable : used) {
@@ -161,7 +171,8 @@ class EntryDecoder {
             }
             if (statement.guarded) {
                 const u32 predicate = guard_value();
-                emit({.run = control::guard, .a = predicate, .mods = guard_bits}, statement.line, statement.source, statement.opcode);
+                emit({.run = control::guard, .a = predicate, .mods = guard_bits}, statement.line, statement.source,
+                     statement.opcode);
             }
             found->second(builder);
         }
@@ -179,7 +190,9 @@ class EntryDecoder {
 }  // namespace
 
 std::unique_ptr<Kernel> decode_entry(const PtxFile& file, const Entry& entry, const SymbolTable& globals) {
+    static std::atomic<u64> last_id{0};
     auto kernel = std::make_unique<Kernel>();
+    kernel->id = ++last_id;
     EntryDecoder(file, entry, globals, *kernel).decode();
     return kernel;
 }

@@ -1,5 +1,5 @@
-// Entry points that a real driver does not have: settings, counters, the checker's text. Strings stay valid until the next call
-// of the same function on the same thread.
+// Entry points that a real driver does not have: settings, counters, the checker's text. Strings stay valid until the
+// next call of the same function on the same thread.
 #include "config.h"
 #include "context.h"
 #include "counters.h"
@@ -17,8 +17,8 @@ PTXSIM_EXPORT int ptxsimConfigure(const char* key, const char* value) {
     return 1;
 }
 
-/// As a fresh process: every buffer, stream and module is gone, the error forgotten, settings and counters at their start.
-/// Contexts that are retained stay so.
+/// As a fresh process: every buffer, stream and module is gone, the error forgotten, settings and counters at their
+/// start. Contexts that are retained stay so.
 PTXSIM_EXPORT void ptxsimReset() {
     const ApiLock lock;
     reset_context();

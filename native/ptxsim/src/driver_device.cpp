@@ -25,9 +25,11 @@ constexpr ErrorName kErrors[] = {
     {Result::InvalidDevice, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
     {Result::InvalidImage, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
     {Result::InvalidContext, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
-    {Result::NoBinaryForGpu, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"},
+    {Result::NoBinaryForGpu, "CUDA_ERROR_NO_BINARY_FOR_GPU",
+     "no kernel image is available for execution on the device"},
     {Result::InvalidPtx, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
-    {Result::UnsupportedPtxVersion, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the provided PTX was compiled with an unsupported toolchain."},
+    {Result::UnsupportedPtxVersion, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+     "the provided PTX was compiled with an unsupported toolchain."},
     {Result::InvalidHandle, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {Result::IllegalState, "CUDA_ERROR_ILLEGAL_STATE", "the operation cannot be performed in the present state"},
     {Result::NotFound, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
@@ -40,10 +42,12 @@ constexpr ErrorName kErrors[] = {
     {Result::MisalignedAddress, "CUDA_ERROR_MISALIGNED_ADDRESS", "misaligned address"},
     {Result::LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
     {Result::NotSupported, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
-    {Result::StreamCaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "operation not permitted when stream is capturing"},
+    {Result::StreamCaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
+     "operation not permitted when stream is capturing"},
     {Result::StreamCaptureInvalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
      "operation failed due to a previous error during capture"},
-    {Result::StreamCaptureUnmatched, "CUDA_ERROR_STREAM_CAPTURE_UNMATCHED", "the capture was not initiated in this stream"},
+    {Result::StreamCaptureUnmatched, "CUDA_ERROR_STREAM_CAPTURE_UNMATCHED",
+     "the capture was not initiated in this stream"},
     {Result::StreamCaptureImplicit, "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT",
      "operation would make the legacy stream depend on a capturing blocking stream"},
     {Result::Unknown, "CUDA_ERROR_UNKNOWN", "unknown error"},
@@ -61,9 +65,9 @@ const ErrorName* find_error(int code) {
 int attribute(int which) {
     const Config& c = config();
     switch (which) {
-        case 1:   // MAX_THREADS_PER_BLOCK
-        case 2:   // MAX_BLOCK_DIM_X
-        case 3:   // MAX_BLOCK_DIM_Y
+        case 1:  // MAX_THREADS_PER_BLOCK
+        case 2:  // MAX_BLOCK_DIM_X
+        case 3:  // MAX_BLOCK_DIM_Y
             return 1024;
         case 4:  // MAX_BLOCK_DIM_Z
             return 64;
@@ -210,7 +214,9 @@ PTXSIM_EXPORT Result cuDeviceGetUuid_v2(void* uuid, int device) {
     return known;
 }
 
-PTXSIM_EXPORT Result cuDeviceGetUuid(void* uuid, int device) { return cuDeviceGetUuid_v2(uuid, device); }
+PTXSIM_EXPORT Result cuDeviceGetUuid(void* uuid, int device) {
+    return cuDeviceGetUuid_v2(uuid, device);
+}
 
 PTXSIM_EXPORT Result cuDevicePrimaryCtxRetain(void** handle, int device) {
     const ApiLock lock;

@@ -35,7 +35,9 @@ Result complain(const std::string& text) {
     return Result::InvalidValue;
 }
 
-bool device_range(u64 address, size_t bytes) { return bytes == 0 || device_memory().resolve(address, bytes) != nullptr; }
+bool device_range(u64 address, size_t bytes) {
+    return bytes == 0 || device_memory().resolve(address, bytes) != nullptr;
+}
 
 /// A copy between any two places; device addresses are looked up when it runs, for the buffer may be gone by then.
 Result copy(u64 to, bool to_device, u64 from, bool from_device, size_t bytes) {
@@ -45,7 +47,8 @@ Result copy(u64 to, bool to_device, u64 from, bool from_device, size_t bytes) {
     u8* target = to_device ? device_memory().resolve(to, bytes) : (u8*)to;
     const u8* source = from_device ? device_memory().resolve(from, bytes) : (const u8*)from;
     if (target == nullptr || source == nullptr) {
-        context().report = "out-of-bounds: a queued copy of " + std::to_string(bytes) + " bytes finds its device buffer gone";
+        context().report =
+            "out-of-bounds: a queued copy of " + std::to_string(bytes) + " bytes finds its device buffer gone";
         context().reports++;
         return Result::IllegalAddress;
     }
@@ -55,10 +58,12 @@ Result copy(u64 to, bool to_device, u64 from, bool from_device, size_t bytes) {
 
 Result check_ranges(const char* call, u64 to, bool to_device, u64 from, bool from_device, size_t bytes) {
     if (to_device && !device_range(to, bytes)) {
-        return complain(std::string(call) + " writes " + std::to_string(bytes) + " bytes: " + device_memory().describe(to));
+        return complain(std::string(call) + " writes " + std::to_string(bytes) +
+                        " bytes: " + device_memory().describe(to));
     }
     if (from_device && !device_range(from, bytes)) {
-        return complain(std::string(call) + " reads " + std::to_string(bytes) + " bytes: " + device_memory().describe(from));
+        return complain(std::string(call) + " reads " + std::to_string(bytes) +
+                        " bytes: " + device_memory().describe(from));
     }
     return Result::Success;
 }
@@ -88,7 +93,8 @@ Result copy_later(const char* call, u64 to, bool to_device, u64 from, bool from_
     if (result != Result::Success) {
         return result;
     }
-    const bool pinned = (to_device || device_memory().is_pinned((void*)to)) && (from_device || device_memory().is_pinned((void*)from));
+    const bool pinned =
+        (to_device || device_memory().is_pinned((void*)to)) && (from_device || device_memory().is_pinned((void*)from));
     if (!pinned && !from_device && stream->capture == nullptr) {
         // Pageable host memory is staged before the call returns; its owner may use it again at once.
         auto staged = std::make_shared<std::vector<u8>>((const u8*)from, (const u8*)from + bytes);
@@ -171,7 +177,9 @@ PTXSIM_EXPORT Result cuMemFree_v2(u64 address) {
 PTXSIM_EXPORT Result cuMemAllocAsync(u64* address, size_t bytes, void* handle) {
     const ApiLock lock;
     const Result state = ready();
-    return state != Result::Success ? state : stream_of(handle) == nullptr ? Result::InvalidHandle : allocate(address, bytes);
+    return state != Result::Success       ? state
+           : stream_of(handle) == nullptr ? Result::InvalidHandle
+                                          : allocate(address, bytes);
 }
 
 PTXSIM_EXPORT Result cuMemFreeAsync(u64 address, void* handle) {
@@ -184,7 +192,8 @@ PTXSIM_EXPORT Result cuMemFreeAsync(u64 address, void* handle) {
     if (!device_range(address, 1)) {
         return Result::InvalidValue;
     }
-    return enqueue(stream, [address] { return device_memory().release(address) ? Result::Success : Result::InvalidValue; });
+    return enqueue(stream,
+                   [address] { return device_memory().release(address) ? Result::Success : Result::InvalidValue; });
 }
 
 PTXSIM_EXPORT Result cuMemAllocHost_v2(void** pointer, size_t bytes) {
@@ -197,7 +206,9 @@ PTXSIM_EXPORT Result cuMemAllocHost_v2(void** pointer, size_t bytes) {
     return *pointer == nullptr ? Result::OutOfMemory : Result::Success;
 }
 
-PTXSIM_EXPORT Result cuMemHostAlloc(void** pointer, size_t bytes, unsigned) { return cuMemAllocHost_v2(pointer, bytes); }
+PTXSIM_EXPORT Result cuMemHostAlloc(void** pointer, size_t bytes, unsigned) {
+    return cuMemAllocHost_v2(pointer, bytes);
+}
 
 PTXSIM_EXPORT Result cuMemHostGetDevicePointer_v2(u64* address, void* pointer, unsigned) {
     const ApiLock lock;
@@ -219,7 +230,9 @@ PTXSIM_EXPORT Result cuMemcpyDtoH_v2(void* to, u64 from, size_t bytes) {
     return copy_now("cuMemcpyDtoH", (u64)to, false, from, true, bytes);
 }
 
-PTXSIM_EXPORT Result cuMemcpyDtoD_v2(u64 to, u64 from, size_t bytes) { return copy_now("cuMemcpyDtoD", to, true, from, true, bytes); }
+PTXSIM_EXPORT Result cuMemcpyDtoD_v2(u64 to, u64 from, size_t bytes) {
+    return copy_now("cuMemcpyDtoD", to, true, from, true, bytes);
+}
 
 PTXSIM_EXPORT Result cuMemcpyHtoDAsync_v2(u64 to, const void* from, size_t bytes, void* stream) {
     return copy_later("cuMemcpyHtoDAsync", to, true, (u64)from, false, bytes, stream);
@@ -233,11 +246,21 @@ PTXSIM_EXPORT Result cuMemcpyDtoDAsync_v2(u64 to, u64 from, size_t bytes, void* 
     return copy_later("cuMemcpyDtoDAsync", to, true, from, true, bytes, stream);
 }
 
-PTXSIM_EXPORT Result cuMemsetD8_v2(u64 to, u8 value, size_t count) { return fill_on(to, count, 1, value, nullptr, true); }
-PTXSIM_EXPORT Result cuMemsetD32_v2(u64 to, u32 value, size_t count) { return fill_on(to, count, 4, value, nullptr, true); }
-PTXSIM_EXPORT Result cuMemsetD8Async(u64 to, u8 value, size_t count, void* stream) { return fill_on(to, count, 1, value, stream, false); }
-PTXSIM_EXPORT Result cuMemsetD16Async(u64 to, u16 value, size_t count, void* stream) { return fill_on(to, count, 2, value, stream, false); }
-PTXSIM_EXPORT Result cuMemsetD32Async(u64 to, u32 value, size_t count, void* stream) { return fill_on(to, count, 4, value, stream, false); }
+PTXSIM_EXPORT Result cuMemsetD8_v2(u64 to, u8 value, size_t count) {
+    return fill_on(to, count, 1, value, nullptr, true);
+}
+PTXSIM_EXPORT Result cuMemsetD32_v2(u64 to, u32 value, size_t count) {
+    return fill_on(to, count, 4, value, nullptr, true);
+}
+PTXSIM_EXPORT Result cuMemsetD8Async(u64 to, u8 value, size_t count, void* stream) {
+    return fill_on(to, count, 1, value, stream, false);
+}
+PTXSIM_EXPORT Result cuMemsetD16Async(u64 to, u16 value, size_t count, void* stream) {
+    return fill_on(to, count, 2, value, stream, false);
+}
+PTXSIM_EXPORT Result cuMemsetD32Async(u64 to, u32 value, size_t count, void* stream) {
+    return fill_on(to, count, 4, value, stream, false);
+}
 
 PTXSIM_EXPORT Result cuCtxSynchronize() {
     const ApiLock lock;

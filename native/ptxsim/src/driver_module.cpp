@@ -62,7 +62,9 @@ Function* function_of(void* handle) {
     return nullptr;
 }
 
-u32 shared_limit(const Function& function) { return function.dynamic_limit; }
+u32 shared_limit(const Function& function) {
+    return function.dynamic_limit;
+}
 
 Result check_geometry(const Function& function, const Launch& launch, std::string* why) {
     const Kernel& kernel = *function.kernel;
@@ -81,16 +83,20 @@ Result check_geometry(const Function& function, const Launch& launch, std::strin
         return refuse(Result::InvalidValue, "the block has " + std::to_string(threads) + " threads; 1024 are allowed");
     }
     if (kernel.has_max_threads && threads > kernel.max_threads) {
-        return refuse(Result::InvalidValue, "the block has " + std::to_string(threads) + " threads; the kernel was compiled for at most " +
+        return refuse(Result::InvalidValue, "the block has " + std::to_string(threads) +
+                                                " threads; the kernel was compiled for at most " +
                                                 std::to_string(kernel.max_threads));
     }
     if (kernel.required[0] != 0 && (launch.block.x != kernel.required[0] || threads != kernel.max_threads)) {
         return refuse(Result::InvalidValue, "the block differs from the kernel's .reqntid");
     }
-    if (launch.dynamic_shared > shared_limit(function) || kernel.static_shared + launch.dynamic_shared > config().shared_optin) {
-        return refuse(Result::InvalidValue, std::to_string(launch.dynamic_shared) + " bytes of dynamic shared memory; allowed are " +
-                                                std::to_string(std::min(shared_limit(function), config().shared_optin - kernel.static_shared)) +
-                                                " (cuFuncSetAttribute raises it to the opt-in limit of the device)");
+    if (launch.dynamic_shared > shared_limit(function) ||
+        kernel.static_shared + launch.dynamic_shared > config().shared_optin) {
+        return refuse(
+            Result::InvalidValue,
+            std::to_string(launch.dynamic_shared) + " bytes of dynamic shared memory; allowed are " +
+                std::to_string(std::min(shared_limit(function), config().shared_optin - kernel.static_shared)) +
+                " (cuFuncSetAttribute raises it to the opt-in limit of the device)");
     }
     return Result::Success;
 }
@@ -111,8 +117,8 @@ Result copy_parameters(const Kernel& kernel, void** arguments, void** extra, std
             }
         }
         if (buffer == nullptr || bytes != block.size()) {
-            *why = "kernel " + kernel.name + ": the parameter buffer has " + std::to_string(bytes) + " bytes, the kernel wants " +
-                   std::to_string(block.size());
+            *why = "kernel " + kernel.name + ": the parameter buffer has " + std::to_string(bytes) +
+                   " bytes, the kernel wants " + std::to_string(block.size());
             return Result::InvalidValue;
         }
         std::memcpy(block.data(), buffer, bytes);
@@ -120,7 +126,8 @@ Result copy_parameters(const Kernel& kernel, void** arguments, void** extra, std
     }
     for (size_t k = 0; k < kernel.parameters.size(); k++) {
         if (arguments == nullptr || arguments[k] == nullptr) {
-            *why = "kernel " + kernel.name + ": argument " + std::to_string(k) + " of " + std::to_string(kernel.parameters.size()) + " is missing";
+            *why = "kernel " + kernel.name + ": argument " + std::to_string(k) + " of " +
+                   std::to_string(kernel.parameters.size()) + " is missing";
             return Result::InvalidValue;
         }
         std::memcpy(block.data() + kernel.parameters[k].offset, arguments[k], kernel.parameters[k].bytes);
@@ -166,10 +173,14 @@ PTXSIM_EXPORT Result cuModuleLoadDataEx(void** handle, const void* image, unsign
         logs.write(0, "");
         logs.write(1, error.what());
         return refuse(Result::InvalidPtx, error.what());
+    } catch (const std::bad_alloc&) {
+        return refuse(Result::OutOfMemory, "the host's memory does not hold the module");
     }
 }
 
-PTXSIM_EXPORT Result cuModuleLoadData(void** handle, const void* image) { return cuModuleLoadDataEx(handle, image, 0, nullptr, nullptr); }
+PTXSIM_EXPORT Result cuModuleLoadData(void** handle, const void* image) {
+    return cuModuleLoadDataEx(handle, image, 0, nullptr, nullptr);
+}
 
 PTXSIM_EXPORT Result cuModuleUnload(void* handle) {
     const ApiLock lock;
@@ -268,7 +279,8 @@ PTXSIM_EXPORT Result cuFuncGetAttribute(int* value, int which, void* handle) {
     }
 }
 
-PTXSIM_EXPORT Result cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* handle, int block_size, size_t dynamic_shared) {
+PTXSIM_EXPORT Result cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* handle, int block_size,
+                                                                 size_t dynamic_shared) {
     const ApiLock lock;
     const Function* function = function_of(handle);
     if (function == nullptr || block_size <= 0 || block_size > 1024) {
@@ -276,7 +288,8 @@ PTXSIM_EXPORT Result cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, vo
     }
     const u32 warps = ((u32)block_size + kLanes - 1) / kLanes;
     // Registers are what slot allocation needs, which is near what a compiler would take.
-    const u32 registers = std::min(255u, (std::max(function->kernel->register_count, 16u) + 7) / 8 * 8) * kLanes * warps;
+    const u32 registers =
+        std::min(255u, (std::max(function->kernel->register_count, 16u) + 7) / 8 * 8) * kLanes * warps;
     const u64 shared = function->kernel->static_shared + dynamic_shared + 1024;
     u64 most = std::min<u64>(32, 64 / warps);
     most = std::min<u64>(most, 65536 / registers);
@@ -285,8 +298,9 @@ PTXSIM_EXPORT Result cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, vo
     return Result::Success;
 }
 
-PTXSIM_EXPORT Result cuLaunchKernel(void* handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-                                    unsigned block_z, unsigned shared_bytes, void* stream_handle, void** arguments, void** extra) {
+PTXSIM_EXPORT Result cuLaunchKernel(void* handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                                    unsigned block_y, unsigned block_z, unsigned shared_bytes, void* stream_handle,
+                                    void** arguments, void** extra) {
     const ApiLock lock;
     const Result state = ready();
     if (state != Result::Success) {

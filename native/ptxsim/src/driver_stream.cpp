@@ -12,9 +12,13 @@ Stream* stream_of(void* handle) {
     return owns(streams(), handle) ? static_cast<Stream*>(handle) : nullptr;
 }
 
-Event* event_of(void* handle) { return owns(context().events, handle) ? static_cast<Event*>(handle) : nullptr; }
+Event* event_of(void* handle) {
+    return owns(context().events, handle) ? static_cast<Event*>(handle) : nullptr;
+}
 
-Graph* graph_of(void* handle) { return owns(context().graphs, handle) ? static_cast<Graph*>(handle) : nullptr; }
+Graph* graph_of(void* handle) {
+    return owns(context().graphs, handle) ? static_cast<Graph*>(handle) : nullptr;
+}
 
 /// A synchronising call on a stream that captures cannot be recorded; it ends the capture in failure.
 Result refuse_capture(Stream* stream) {
@@ -40,7 +44,9 @@ PTXSIM_EXPORT Result cuStreamCreate(void** handle, unsigned flags) {
     return Result::Success;
 }
 
-PTXSIM_EXPORT Result cuStreamCreateWithPriority(void** handle, unsigned flags, int) { return cuStreamCreate(handle, flags); }
+PTXSIM_EXPORT Result cuStreamCreateWithPriority(void** handle, unsigned flags, int) {
+    return cuStreamCreate(handle, flags);
+}
 
 PTXSIM_EXPORT Result cuStreamSynchronize(void* handle) {
     const ApiLock lock;
@@ -83,7 +89,9 @@ PTXSIM_EXPORT Result cuStreamDestroy_v2(void* handle) {
             event->at = {};
         }
     }
-    const auto forget = [stream](std::vector<StreamPoint>& points) { std::erase_if(points, [stream](const StreamPoint& p) { return p.stream == stream; }); };
+    const auto forget = [stream](std::vector<StreamPoint>& points) {
+        std::erase_if(points, [stream](const StreamPoint& p) { return p.stream == stream; });
+    };
     for (const auto& other : streams()) {
         forget(other->waits);
         for (Work& work : other->queue) {

@@ -60,7 +60,7 @@ void work(Job& job, Worker& worker) {
 
 /// Helper threads that sleep between launches. They live as long as the process.
 class Pool {
-   public:
+  public:
     static Pool& get() {
         // Never destroyed: threads must not outlive it at exit.
         static Pool* pool = new Pool;
@@ -101,7 +101,7 @@ class Pool {
         return list;
     }
 
-   private:
+  private:
     void loop(u32 index) {
         u64 seen = 0;
         std::unique_lock lock(mutex_);

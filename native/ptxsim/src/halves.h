@@ -10,7 +10,8 @@ struct BFloat16 {
     }
     static PTXSIM_INLINE Lanes<u16> narrow(Lanes<float> value) {
         const Lanes<u32> bits = __builtin_bit_cast(Lanes<u32>, value);
-        const Lanes<u32> rounded = (bits + splat<u32>(0x7FFF) + ((bits >> splat<u32>(16)) & splat<u32>(1))) >> splat<u32>(16);
+        const Lanes<u32> rounded =
+            (bits + splat<u32>(0x7FFF) + ((bits >> splat<u32>(16)) & splat<u32>(1))) >> splat<u32>(16);
         // The device's NaN is 0x7FFF.
         return convert_lanes<u16>(value == value ? rounded : splat<u32>(0x7FFF));
     }

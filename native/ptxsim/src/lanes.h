@@ -96,8 +96,8 @@ PTXSIM_INLINE Lanes<D> convert_lanes(Lanes<S> value) {
     return __builtin_convertvector(value, Lanes<D>);
 }
 
-/// f of each lane of one or more vectors. A loop over an array: clang vectorises it where it can, and where it cannot, it does
-/// not write it out 32 times as it does for single elements of a vector.
+/// f of each lane of one or more vectors. A loop over an array: clang vectorises it where it can, and where it cannot,
+/// it does not write it out 32 times as it does for single elements of a vector.
 template <class V>
 using ElementOf = std::remove_cvref_t<decltype(std::declval<V>()[0])>;
 

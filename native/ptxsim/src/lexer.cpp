@@ -8,9 +8,13 @@ bool is_word_start(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '%' || c == '$' || c == '.';
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
-bool is_word(char c) { return is_word_start(c) || is_digit(c); }
+bool is_word(char c) {
+    return is_word_start(c) || is_digit(c);
+}
 
 }  // namespace
 
@@ -145,7 +149,7 @@ u64 parse_integer(std::string_view text, u32 line) {
     }
     u64 value = 0;
     for (const char c : digits) {
-        const u32 digit = is_digit(c)                ? (u32)(c - '0')
+        const u32 digit = is_digit(c)              ? (u32)(c - '0')
                           : (c >= 'a' && c <= 'f') ? (u32)(c - 'a' + 10)
                           : (c >= 'A' && c <= 'F') ? (u32)(c - 'A' + 10)
                                                    : 99;

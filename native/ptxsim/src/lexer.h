@@ -14,7 +14,7 @@ struct Token {
 };
 
 class Lexer {
-   public:
+  public:
     explicit Lexer(std::string_view text) : text_(text) { next(); }
 
     const Token& peek() const { return token_; }
@@ -31,7 +31,7 @@ class Lexer {
     /// Skips what is left of that line; for debug directives, which no semicolon ends.
     void skip_line(u32 line);
 
-   private:
+  private:
     void next();
 
     std::string_view text_;

@@ -19,7 +19,9 @@ u64 page_bytes() {
     return bytes;
 }
 
-u64 round_up(u64 value, u64 to) { return (value + to - 1) / to * to; }
+u64 round_up(u64 value, u64 to) {
+    return (value + to - 1) / to * to;
+}
 
 void fill_fresh(u8* memory, u64 bytes) {
     // Filling commits the pages; arenas of many gigabytes stay lazy zeros instead.
@@ -41,7 +43,9 @@ DeviceMemory& device_memory() {
     return memory;
 }
 
-u64 DeviceMemory::total() const { return config().device_memory; }
+u64 DeviceMemory::total() const {
+    return config().device_memory;
+}
 
 void DeviceMemory::reserve() {
     // Two ranges of one size: the device's addresses, never accessible, and the bytes themselves.
@@ -187,13 +191,13 @@ std::string DeviceMemory::describe(u64 address) const {
         const Buffer& below = std::prev(above)->second;
         const u64 past = address - (below.base + below.bytes);
         if (past <= distance && past < 1ull << 30) {
-            return text + ", " + std::to_string(past) + " bytes past the end of the buffer at " + hex(below.base) + " (" +
-                   std::to_string(below.bytes) + " bytes)";
+            return text + ", " + std::to_string(past) + " bytes past the end of the buffer at " + hex(below.base) +
+                   " (" + std::to_string(below.bytes) + " bytes)";
         }
     }
     if (distance < 1ull << 30) {
-        return text + ", " + std::to_string(distance) + " bytes before the buffer at " + hex(above->second.base) + " (" +
-               std::to_string(above->second.bytes) + " bytes)";
+        return text + ", " + std::to_string(distance) + " bytes before the buffer at " + hex(above->second.base) +
+               " (" + std::to_string(above->second.bytes) + " bytes)";
     }
     return text;
 }

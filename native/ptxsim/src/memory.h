@@ -1,5 +1,5 @@
-// Simulated device memory. Device addresses are numbers in a reserved range that is never mapped, so host code that follows
-// one faults; the bytes lie elsewhere, each buffer ending at a guard page.
+// Simulated device memory. Device addresses are numbers in a reserved range that is never mapped, so host code that
+// follows one faults; the bytes lie elsewhere, each buffer ending at a guard page.
 #pragma once
 #include <map>
 #include <string>
@@ -13,14 +13,14 @@ namespace ptxsim {
 inline constexpr u64 kSharedWindow = 1ull << 60;
 
 struct Buffer {
-    u64 base = 0;    // device address
+    u64 base = 0;  // device address
     u64 bytes = 0;
     u8* host = nullptr;
     bool pinned = false;  // host memory that kernels may use, at its own address
 };
 
 class DeviceMemory {
-   public:
+  public:
     /// 0 when the device's memory is used up. Fresh memory is 0xFF, NaN in every float format.
     u64 allocate(u64 bytes);
     bool release(u64 address);
@@ -42,7 +42,7 @@ class DeviceMemory {
     /// "4 bytes past the end of the buffer at 0x... (256 bytes)": where an address lies.
     std::string describe(u64 address) const;
 
-   private:
+  private:
     void reserve();
 
     std::map<u64, Buffer> buffers_;

@@ -24,7 +24,9 @@ PTXSIM_INLINE void put(Warp& w, u32 offset, Lanes<T> value) {
     }
 }
 
-PTXSIM_INLINE u32 get_predicate(Warp& w, u32 offset) { return *reinterpret_cast<u32*>(w.frame + offset); }
+PTXSIM_INLINE u32 get_predicate(Warp& w, u32 offset) {
+    return *reinterpret_cast<u32*>(w.frame + offset);
+}
 
 PTXSIM_INLINE void put_predicate(Warp& w, u32 offset, u32 bits) {
     u32& word = *reinterpret_cast<u32*>(w.frame + offset);
@@ -111,7 +113,7 @@ Handler for_arithmetic(Type type, F f) {
 /// Where signedness makes no difference: the unsigned types alone.
 template <class F>
 Handler for_bits(Type type, F f) {
-    switch (type_bytes(type)) {
+    switch (type == Type::Pred ? 0 : type_bytes(type)) {
         case 2:
             return f.template operator()<u16>();
         case 4:

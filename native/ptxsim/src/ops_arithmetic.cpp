@@ -32,6 +32,8 @@ constexpr OpDecoder kOps[] = {
 
 }  // namespace
 
-std::span<const OpDecoder> arithmetic_ops() { return kOps; }
+std::span<const OpDecoder> arithmetic_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

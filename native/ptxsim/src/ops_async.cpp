@@ -15,13 +15,13 @@ template <u32 Bytes>
 const Inst* copy_async(Warp& w, const Inst* i) {
     Worker& worker = *w.worker;
     const Lanes<u64> to = addresses(w, i);
-    const Lanes<u64> from = (i->mods & kSecondAddress32 ? convert_lanes<u64>(get<u32>(w, i->b)) : get<u64>(w, i->b)) + splat<u64>((u64)(i64)i->disp);
+    const Lanes<u64> from = (i->mods & kSecondAddress32 ? convert_lanes<u64>(get<u32>(w, i->b)) : get<u64>(w, i->b)) +
+                            splat<u64>((u64)(i64)i->disp);
     const bool sized = (i->mods & 1) != 0;
     AsyncCopy& copy = w.copies.emplace_back();
     copy.mask = w.mask;
     copy.bytes = Bytes;
     copy.pc = i->pc;
-    Lanes<u64> read_from = from;
     u32 reading = 0;
     for_lanes(w.mask, [&](u32 l) {
         copy.to[l] = (u32)to[l];
@@ -30,8 +30,9 @@ const Inst* copy_async(Warp& w, const Inst* i) {
         if (sized) {
             take = get<u32>(w, i->c)[l];
             if (take > Bytes) {
-                fault(w, i, l, FaultKind::IllegalInstruction, "illegal-instruction",
-                      "cp.async with a source size of " + std::to_string(take) + ", more than " + std::to_string(Bytes));
+                fault(
+                    w, i, l, FaultKind::IllegalInstruction, "illegal-instruction",
+                    "cp.async with a source size of " + std::to_string(take) + ", more than " + std::to_string(Bytes));
             }
         }
         copy.take[l] = take;
@@ -39,7 +40,8 @@ const Inst* copy_async(Warp& w, const Inst* i) {
         // Hardware wants the source aligned even where nothing is read.
         if (from[l] % Bytes != 0) {
             fault(w, i, l, FaultKind::Misaligned, "misaligned-access",
-                  "copies " + std::to_string(Bytes) + " bytes from a global address that is not a multiple of " + std::to_string(Bytes));
+                  "copies " + std::to_string(Bytes) + " bytes from a global address that is not a multiple of " +
+                      std::to_string(Bytes));
         }
         copy.from[l] = take == 0 ? nullptr : worker.view.resolve(from[l], take);
         if (take != 0) {
@@ -53,10 +55,12 @@ const Inst* copy_async(Warp& w, const Inst* i) {
         }
     });
     if (reading != 0) {
-        count_scattered<kLoadCounts>(worker, reading, read_from, Bytes);
+        count_scattered<kLoadCounts>(worker, reading, from, Bytes);
     }
-    worker.counters.shared_store_requests++;
-    worker.counters.shared_store_conflicts += bank_conflicts<Bytes>(w.mask, to);
+    if (worker.count) {
+        worker.counters.shared_store_requests++;
+        worker.counters.shared_store_conflicts += bank_conflicts<Bytes>(w.mask, to);
+    }
     if (worker.eager) {
         for_lanes(w.mask, [&](u32 l) { move_bytes(w, copy, l); });
     }
@@ -91,7 +95,11 @@ void decode_copy(Builder& b) {
     b.inst.mods |= wide ? 0 : kSecondAddress32;
     b.inst.disp = (i32)offset;
     b.shared_access((u32)bytes);
-    b.inst.run = bytes == 16 ? copy_async<16> : cg ? nullptr : bytes == 8 ? copy_async<8> : bytes == 4 ? copy_async<4> : nullptr;
+    b.inst.run = bytes == 16  ? copy_async<16>
+                 : cg         ? nullptr
+                 : bytes == 8 ? copy_async<8>
+                 : bytes == 4 ? copy_async<4>
+                              : nullptr;
 }
 
 const Inst* commit(Warp& w, const Inst* i) {
@@ -151,6 +159,8 @@ constexpr OpDecoder kOps[] = {{"cp", decode_cp}};
 
 }  // namespace
 
-std::span<const OpDecoder> async_ops() { return kOps; }
+std::span<const OpDecoder> async_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

@@ -129,7 +129,7 @@ void decode_atomic(Builder& b) {
     if (!global) {
         b.shared_access(type_bytes(type));
     }
-    b.inst.run = operation == "add"   ? by_type<Operation::Add>(type)
+    b.inst.run = operation == "add"    ? by_type<Operation::Add>(type)
                  : operation == "min"  ? by_type<Operation::Min>(type)
                  : operation == "max"  ? by_type<Operation::Max>(type)
                  : operation == "and"  ? by_type<Operation::And>(type)
@@ -146,6 +146,8 @@ constexpr OpDecoder kOps[] = {{"atom", decode_atomic<true>}, {"red", decode_atom
 
 }  // namespace
 
-std::span<const OpDecoder> atomic_ops() { return kOps; }
+std::span<const OpDecoder> atomic_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

@@ -12,7 +12,8 @@ constexpr u32 kCounted = 1;  // the number of threads is given
 void require_all_lanes(Warp& w, const Inst* i) {
     if (w.mask != w.live) [[unlikely]] {
         fault(w, i, (u32)std::countr_zero(w.mask), FaultKind::Deadlock, "divergent-barrier",
-              "only " + lane_names(w.mask) + " of its warp reach the barrier; " + lane_names(w.live & ~w.mask) + " do not");
+              "only " + lane_names(w.mask) + " of its warp reach the barrier; " + lane_names(w.live & ~w.mask) +
+                  " do not");
     }
 }
 
@@ -52,14 +53,21 @@ void decode_bar(Builder& b) {
     b.inst.run = arrive;
 }
 
-const Inst* trap_now(Warp& w, const Inst* i) { return control::trap(w, i); }
+const Inst* trap_now(Warp& w, const Inst* i) {
+    return control::trap(w, i);
+}
 
-void decode_trap(Builder& b) { b.inst.run = trap_now; }
+void decode_trap(Builder& b) {
+    b.inst.run = trap_now;
+}
 
-constexpr OpDecoder kOps[] = {{"bar", decode_bar}, {"barrier", decode_bar}, {"trap", decode_trap}, {"brkpt", decode_trap}};
+constexpr OpDecoder kOps[] = {
+    {"bar", decode_bar}, {"barrier", decode_bar}, {"trap", decode_trap}, {"brkpt", decode_trap}};
 
 }  // namespace
 
-std::span<const OpDecoder> barrier_ops() { return kOps; }
+std::span<const OpDecoder> barrier_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

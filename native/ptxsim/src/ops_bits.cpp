@@ -65,8 +65,8 @@ void decode_logic(Builder& b) {
 void decode_not(Builder& b) {
     const Type type = b.take_type();
     same_type_operands(b, type, 1);
-    b.inst.run = type == Type::Pred ? predicate_not
-                                    : for_bits(type, []<class T>() -> Handler { return unary<T, Not>; });
+    b.inst.run =
+        type == Type::Pred ? predicate_not : for_bits(type, []<class T>() -> Handler { return unary<T, Not>; });
 }
 
 void decode_cnot(Builder& b) {
@@ -118,7 +118,8 @@ void decode_shr(Builder& b) {
 /// Funnel shift of {b,a}: left keeps the upper word, right the lower one.
 template <bool Left, bool Wrap>
 const Inst* funnel(Warp& w, const Inst* i) {
-    const Lanes<u64> both = convert_lanes<u64>(get<u32>(w, i->b)) << splat<u64>(32) | convert_lanes<u64>(get<u32>(w, i->a));
+    const Lanes<u64> both =
+        convert_lanes<u64>(get<u32>(w, i->b)) << splat<u64>(32) | convert_lanes<u64>(get<u32>(w, i->a));
     const Lanes<u32> wanted = get<u32>(w, i->c);
     const Lanes<u32> clamped = wanted > splat<u32>(32) ? splat<u32>(32) : wanted;
     const Lanes<u64> amount = convert_lanes<u64>(Wrap ? wanted & splat<u32>(31) : clamped);
@@ -132,7 +133,8 @@ void decode_shf(Builder& b) {
         b.error("wants .l or .r and .wrap or .clamp");
     }
     same_type_operands(b, b.take_type(), 3);
-    b.inst.run = left ? (wrap ? funnel<true, true> : funnel<true, false>) : (wrap ? funnel<false, true> : funnel<false, false>);
+    b.inst.run =
+        left ? (wrap ? funnel<true, true> : funnel<true, false>) : (wrap ? funnel<false, true> : funnel<false, false>);
 }
 
 /// Any function of three bits, given by its table.
@@ -210,7 +212,9 @@ template <class T>
 const Inst* field_extract(Warp& w, const Inst* i) {
     const Lanes<T> a = get<T>(w, i->a);
     const Lanes<u32> b = get<u32>(w, i->b), c = get<u32>(w, i->c);
-    put<T>(w, i->d, map_lanes<T>([](T value, u32 position, u32 length) { return extract_field<T>(value, position, length); }, a, b, c));
+    put<T>(w, i->d,
+           map_lanes<T>([](T value, u32 position, u32 length) { return extract_field<T>(value, position, length); }, a,
+                        b, c));
     return i + 1;
 }
 
@@ -221,7 +225,8 @@ void decode_bfe(Builder& b) {
     b.inst.b = b.source(2, Type::U32);
     b.inst.c = b.source(3, Type::U32);
     b.inst.d = b.target(0, type);
-    b.inst.run = type_bytes(type) < 4 ? nullptr : for_integer(type, []<class T>() -> Handler { return field_extract<T>; });
+    b.inst.run =
+        type_bytes(type) < 4 ? nullptr : for_integer(type, []<class T>() -> Handler { return field_extract<T>; });
 }
 
 template <class T>
@@ -279,7 +284,9 @@ void count_operands(Builder& b, Type type) {
 void decode_popc(Builder& b) {
     const Type type = b.take_type();
     count_operands(b, type);
-    b.inst.run = type_bytes(type) == 4 ? count<u32, count_ones<u32>> : type_bytes(type) == 8 ? count<u64, count_ones<u64>> : nullptr;
+    b.inst.run = type_bytes(type) == 4   ? count<u32, count_ones<u32>>
+                 : type_bytes(type) == 8 ? count<u64, count_ones<u64>>
+                                         : nullptr;
 }
 
 void decode_clz(Builder& b) {
@@ -314,7 +321,9 @@ void decode_bfind(Builder& b) {
 
 template <class T>
 const Inst* brev(Warp& w, const Inst* i) {
-    const auto reverse = [](T value) { return sizeof(T) == 4 ? (T)__builtin_bitreverse32((u32)value) : (T)__builtin_bitreverse64(value); };
+    const auto reverse = [](T value) {
+        return sizeof(T) == 4 ? (T)__builtin_bitreverse32((u32)value) : (T)__builtin_bitreverse64(value);
+    };
     put<T>(w, i->d, map_lanes<T>(reverse, slot<T>(w, i->a)));
     return i + 1;
 }
@@ -346,6 +355,8 @@ constexpr OpDecoder kOps[] = {
 
 }  // namespace
 
-std::span<const OpDecoder> bit_ops() { return kOps; }
+std::span<const OpDecoder> bit_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

@@ -153,7 +153,7 @@ void decode_selp(Builder& b) {
     if (b.operand(3).negated) {
         b.error("a negated predicate is not supported here");
     }
-    b.inst.run = type == Type::Pred ? selp_predicate
+    b.inst.run = type == Type::Pred  ? selp_predicate
                  : type == Type::F32 ? selp<u32>
                  : type == Type::F64 ? selp<u64>
                                      : for_bits(type, []<class T>() -> Handler { return selp<T>; });
@@ -186,6 +186,8 @@ constexpr OpDecoder kOps[] = {{"setp", decode_setp}, {"selp", decode_selp}, {"sl
 
 }  // namespace
 
-std::span<const OpDecoder> compare_ops() { return kOps; }
+std::span<const OpDecoder> compare_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

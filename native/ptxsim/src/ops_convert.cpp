@@ -70,7 +70,8 @@ i64 extend(u64 value, IntegerForm form) {
 
 /// Any other pair of integer types. mods 16-23: source bits and sign, 24-31: result bits and sign.
 const Inst* integer_to_integer(Warp& w, const Inst* i) {
-    const IntegerForm from{(i->mods >> 16 & 0x7F), (i->mods >> 23 & 1) != 0}, to{(i->mods >> 24 & 0x7F), (i->mods >> 31 & 1) != 0};
+    const IntegerForm from{(i->mods >> 16 & 0x7F), (i->mods >> 23 & 1) != 0},
+        to{(i->mods >> 24 & 0x7F), (i->mods >> 31 & 1) != 0};
     const bool saturate = (i->mods & kSaturate) != 0;
     const auto convert = [=](u64 bits) {
         __int128 value = from.is_signed ? (__int128)extend(bits, from) : (__int128)(u64)extend(bits, from);
@@ -119,7 +120,8 @@ void decode_integers(Builder& b, Type to, Type from, u32 to_register, u32 from_r
         b.inst.run = resize_handler(to_bytes, from_bytes, is_signed(from));
     }
     if (b.inst.run == nullptr) {
-        b.inst.mods |= from_bytes * 8 << 16 | (u32)is_signed(from) << 23 | to_bytes * 8 << 24 | (u32)is_signed(to) << 31;
+        b.inst.mods |=
+            from_bytes * 8 << 16 | (u32)is_signed(from) << 23 | to_bytes * 8 << 24 | (u32)is_signed(to) << 31;
         b.inst.run = integer_to_integer;
     }
 }
@@ -158,7 +160,10 @@ const Inst* float_to_integer(Warp& w, const Inst* i) {
     constexpr S high = (S)((unsigned __int128)1 << (8 * sizeof(D) - std::is_signed_v<D>));
     constexpr S low = std::is_signed_v<D> ? -high : (S)0;
     const auto convert = [=](S v) {
-        return v != v ? (D)0 : v >= high ? std::numeric_limits<D>::max() : v <= low ? std::numeric_limits<D>::min() : (D)v;
+        return v != v      ? (D)0
+               : v >= high ? std::numeric_limits<D>::max()
+               : v <= low  ? std::numeric_limits<D>::min()
+                           : (D)v;
     };
     put_extended<D>(w, i, map_lanes<D>(convert, value));
     return i + 1;
@@ -166,7 +171,8 @@ const Inst* float_to_integer(Warp& w, const Inst* i) {
 
 Lanes<float> flush(Lanes<float> x) {
     const Lanes<u32> bits = __builtin_bit_cast(Lanes<u32>, x);
-    return __builtin_bit_cast(Lanes<float>, (bits & splat<u32>(0x7F800000)) != splat<u32>(0) ? bits : bits & splat<u32>(0x80000000));
+    return __builtin_bit_cast(Lanes<float>,
+                              (bits & splat<u32>(0x7F800000)) != splat<u32>(0) ? bits : bits & splat<u32>(0x80000000));
 }
 
 template <class D, class S, Round R>
@@ -237,7 +243,11 @@ struct Rounding {
 
 Rounding take_rounding(Builder& b) {
     Rounding r;
-    r.to_integer = b.take("rni") ? Round::Nearest : b.take("rzi") ? Round::Zero : b.take("rmi") ? Round::Down : b.take("rpi") ? Round::Up : Round::None;
+    r.to_integer = b.take("rni")   ? Round::Nearest
+                   : b.take("rzi") ? Round::Zero
+                   : b.take("rmi") ? Round::Down
+                   : b.take("rpi") ? Round::Up
+                                   : Round::None;
     r.nearest = b.take("rn");
     r.away = b.take("rna");
     return r;
@@ -318,10 +328,12 @@ void decode_cvt(Builder& b) {
         b.inst.a = b.source(1, from);
     } else {
         b.inst.a = b.source_any(b.operand(1), from, &bytes_from);
-        b.inst.mods |= bytes_from << 8;
+        // An immediate of a byte sits in a slot of 16 bits, as a register would.
+        bytes_from = std::max(bytes_from, 2u);
         if (bytes_from < type_bytes(from)) {
             b.error("the source register is too small");
         }
+        b.inst.mods |= bytes_from << 8;
     }
     if (is_float(to)) {
         b.inst.d = b.target(0, to);
@@ -334,11 +346,14 @@ void decode_cvt(Builder& b) {
     }
     if (is_float(to) && is_float(from)) {
         const Round round = rounding.to_integer;
-        b.inst.run = to == Type::F32 ? (from == Type::F32 ? with_rounding<float, float>(round) : with_rounding<float, double>(round))
-                                     : (from == Type::F32 ? with_rounding<double, float>(round) : with_rounding<double, double>(round));
+        b.inst.run =
+            to == Type::F32
+                ? (from == Type::F32 ? with_rounding<float, float>(round) : with_rounding<float, double>(round))
+                : (from == Type::F32 ? with_rounding<double, float>(round) : with_rounding<double, double>(round));
     } else if (is_float(from)) {
         b.inst.run = for_integer(to, [&]<class D>() -> Handler {
-            return from == Type::F32 ? with_rounding<D, float>(rounding.to_integer) : with_rounding<D, double>(rounding.to_integer);
+            return from == Type::F32 ? with_rounding<D, float>(rounding.to_integer)
+                                     : with_rounding<D, double>(rounding.to_integer);
         });
     } else if (is_float(to)) {
         b.inst.run = for_integer(from, [&]<class S>() -> Handler {
@@ -353,6 +368,8 @@ constexpr OpDecoder kOps[] = {{"cvt", decode_cvt}};
 
 }  // namespace
 
-std::span<const OpDecoder> convert_ops() { return kOps; }
+std::span<const OpDecoder> convert_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

@@ -153,7 +153,9 @@ const Inst* fused_multiply_add(Warp& w, const Inst* i) {
     return i + 1;
 }
 
-float from_bf16(u16 bits) { return std::bit_cast<float>((u32)bits << 16); }
+float from_bf16(u16 bits) {
+    return std::bit_cast<float>((u32)bits << 16);
+}
 
 u16 to_bf16(float value) {
     const u32 bits = std::bit_cast<u32>(value);
@@ -182,7 +184,8 @@ const Inst* fused_bf16(Warp& w, const Inst* i) {
     const auto fuse = [](T x, T y, T z) {
         u32 value = 0;
         for (u32 h = 0; h < Halves; h++) {
-            value |= (u32)fma_bf16((u16)((u32)x >> (16 * h)), (u16)((u32)y >> (16 * h)), (u16)((u32)z >> (16 * h))) << (16 * h);
+            value |= (u32)fma_bf16((u16)((u32)x >> (16 * h)), (u16)((u32)y >> (16 * h)), (u16)((u32)z >> (16 * h)))
+                     << (16 * h);
         }
         return (T)value;
     };
@@ -270,13 +273,27 @@ constexpr OpDecoder kOps[] = {
 
 }  // namespace
 
-void decode_float_add(Builder& b, Type type) { decode_binary<Add>(b, type); }
-void decode_float_sub(Builder& b, Type type) { decode_binary<Sub>(b, type); }
-void decode_float_mul(Builder& b, Type type) { decode_binary<Mul>(b, type); }
-void decode_float_min(Builder& b, Type type) { decode_min_max<false>(b, type); }
-void decode_float_max(Builder& b, Type type) { decode_min_max<true>(b, type); }
-void decode_float_abs(Builder& b, Type type) { decode_unary<Abs>(b, type); }
-void decode_float_neg(Builder& b, Type type) { decode_unary<Neg>(b, type); }
+void decode_float_add(Builder& b, Type type) {
+    decode_binary<Add>(b, type);
+}
+void decode_float_sub(Builder& b, Type type) {
+    decode_binary<Sub>(b, type);
+}
+void decode_float_mul(Builder& b, Type type) {
+    decode_binary<Mul>(b, type);
+}
+void decode_float_min(Builder& b, Type type) {
+    decode_min_max<false>(b, type);
+}
+void decode_float_max(Builder& b, Type type) {
+    decode_min_max<true>(b, type);
+}
+void decode_float_abs(Builder& b, Type type) {
+    decode_unary<Abs>(b, type);
+}
+void decode_float_neg(Builder& b, Type type) {
+    decode_unary<Neg>(b, type);
+}
 
 void decode_float_div(Builder& b, Type type) {
     b.take("approx");
@@ -284,6 +301,8 @@ void decode_float_div(Builder& b, Type type) {
     decode_binary<Div>(b, type);
 }
 
-std::span<const OpDecoder> float_ops() { return kOps; }
+std::span<const OpDecoder> float_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

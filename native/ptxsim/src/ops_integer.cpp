@@ -1,4 +1,5 @@
-// Integer arithmetic. add, sub, mul, min, max, abs and neg share their names with the float forms: see ops_arithmetic.cpp.
+// Integer arithmetic. add, sub, mul, min, max, abs and neg share their names with the float forms: see
+// ops_arithmetic.cpp.
 #include "ops_integer.h"
 
 #include "ops.h"
@@ -8,9 +9,10 @@ namespace ptxsim {
 namespace {
 
 template <class T>
-using Double = std::conditional_t<sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, i32, u32>,
-                                  std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, i64, u64>,
-                                                     std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>>>;
+using Double =
+    std::conditional_t<sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, i32, u32>,
+                       std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, i64, u64>,
+                                          std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>>>;
 
 struct Add {
     template <class T>
@@ -68,7 +70,9 @@ struct Div {
 struct Rem {
     template <class T>
     static Lanes<T> apply(Lanes<T> a, Lanes<T> b) {
-        const auto remainder = [](T x, T by) { return by == 0 ? x : std::is_signed_v<T> && by == (T)-1 ? (T)0 : (T)(x % by); };
+        const auto remainder = [](T x, T by) {
+            return by == 0 ? x : std::is_signed_v<T> && by == (T)-1 ? (T)0 : (T)(x % by);
+        };
         return map_lanes<T>(remainder, a, b);
     }
 };
@@ -173,7 +177,9 @@ void decode_mad(Builder& b) {
                       : for_bits(type, []<class T>() -> Handler { return ternary<T, MadLo>; });
 }
 
-void decode_rem(Builder& b) { decode_binary<Rem>(b, b.take_type()); }
+void decode_rem(Builder& b) {
+    decode_binary<Rem>(b, b.take_type());
+}
 
 /// Four products of bytes and a sum: dp4a.atype.btype d, a, b, c.
 template <class A, class B>
@@ -198,11 +204,21 @@ constexpr OpDecoder kOps[] = {{"mad", decode_mad}, {"rem", decode_rem}, {"dp4a",
 
 }  // namespace
 
-void decode_integer_add(Builder& b, Type type) { decode_bits<Add>(b, type); }
-void decode_integer_sub(Builder& b, Type type) { decode_bits<Sub>(b, type); }
-void decode_integer_div(Builder& b, Type type) { decode_binary<Div>(b, type); }
-void decode_integer_min(Builder& b, Type type) { decode_binary<Min>(b, type); }
-void decode_integer_max(Builder& b, Type type) { decode_binary<Max>(b, type); }
+void decode_integer_add(Builder& b, Type type) {
+    decode_bits<Add>(b, type);
+}
+void decode_integer_sub(Builder& b, Type type) {
+    decode_bits<Sub>(b, type);
+}
+void decode_integer_div(Builder& b, Type type) {
+    decode_binary<Div>(b, type);
+}
+void decode_integer_min(Builder& b, Type type) {
+    decode_binary<Min>(b, type);
+}
+void decode_integer_max(Builder& b, Type type) {
+    decode_binary<Max>(b, type);
+}
 
 void decode_integer_mul(Builder& b, Type type, bool wide, bool hi) {
     if (!wide) {
@@ -226,6 +242,8 @@ void decode_integer_neg(Builder& b, Type type) {
     b.inst.run = for_bits(type, []<class T>() -> Handler { return unary<T, Neg>; });
 }
 
-std::span<const OpDecoder> integer_ops() { return kOps; }
+std::span<const OpDecoder> integer_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

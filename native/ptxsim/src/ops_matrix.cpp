@@ -40,7 +40,8 @@ const Inst* ldmatrix(Warp& w, const Inst* i) {
             for (u32 r = 0; r < 8; r++) {
                 u32 same = 1;
                 for (u32 q = 0; q < r; q++) {
-                    const bool clash = (a[8 * m + q] >> 4 & 7) == (a[8 * m + r] >> 4 & 7) && a[8 * m + q] != a[8 * m + r];
+                    const bool clash =
+                        (a[8 * m + q] >> 4 & 7) == (a[8 * m + r] >> 4 & 7) && a[8 * m + q] != a[8 * m + r];
                     same += clash;
                 }
                 most = std::max(most, same);
@@ -127,17 +128,20 @@ const Inst* mma_half(Warp& w, const Inst* i) {
         const Lanes<u32> bits = get<u32>(w, list[4 + k]);
         using Halves = u16 __attribute__((ext_vector_type(64)));
         const Halves halves = __builtin_bit_cast(Halves, bits);
-        const Lanes<u16> low = __builtin_shufflevector(halves, halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
-                                                       19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
-        const Lanes<u16> high = __builtin_shufflevector(halves, halves, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
-                                                        49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63);
+        const Lanes<u16> low =
+            __builtin_shufflevector(halves, halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
+                                    19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+        const Lanes<u16> high =
+            __builtin_shufflevector(halves, halves, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+                                    49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63);
         *reinterpret_cast<Lanes<float>*>(a[k]) = Half::widen(low);
         *reinterpret_cast<Lanes<float>*>(a[k] + 32) = Half::widen(high);
     }
     Row b[8 * Steps];
     for (u32 s = 0; s < Steps; s++) {
         const Lanes<u32> bits = get<u32>(w, list[8 + s]);
-        const Lanes<float> even = Half::widen(convert_lanes<u16>(bits)), odd = Half::widen(convert_lanes<u16>(bits >> splat<u32>(16)));
+        const Lanes<float> even = Half::widen(convert_lanes<u16>(bits)),
+                           odd = Half::widen(convert_lanes<u16>(bits >> splat<u32>(16)));
 #define PTXSIM_COLUMN(v, t) __builtin_shufflevector(v, v, t, 8 + t, 16 + t, 24 + t, 4 + t, 12 + t, 20 + t, 28 + t)
         b[8 * s + 0] = PTXSIM_COLUMN(even, 0);
         b[8 * s + 1] = PTXSIM_COLUMN(odd, 0);
@@ -166,7 +170,9 @@ const Inst* mma_half(Warp& w, const Inst* i) {
     return i + 1;
 }
 
-float tf32(u32 bits) { return std::bit_cast<float>(bits & 0xFFFFE000u); }
+float tf32(u32 bits) {
+    return std::bit_cast<float>(bits & 0xFFFFE000u);
+}
 
 /// m16n8k8 and m16n8k4 of tf32: lane 4g+t holds (row g, k t), then row g+8, then k t+4.
 template <u32 Steps>
@@ -250,7 +256,8 @@ void decode_mma(Builder& b) {
     const std::string_view shape = b.take_next();
     const Type to = b.take_type(), first = b.take_type(), second = b.take_type(), from = b.take_type();
     u32 a_registers = 0, k = 0;
-    const bool halves = first == second && (first == Type::BF16 || first == Type::F16) && to == Type::F32 && from == Type::F32;
+    const bool halves =
+        first == second && (first == Type::BF16 || first == Type::F16) && to == Type::F32 && from == Type::F32;
     const bool bytes = type_bytes(first) == 1 && type_bytes(second) == 1 && to == Type::S32 && from == Type::S32;
     if (shape == "m16n8k16" && halves) {
         a_registers = 4, k = 16;
@@ -302,6 +309,8 @@ constexpr OpDecoder kOps[] = {{"ldmatrix", decode_ldmatrix}, {"mma", decode_mma}
 
 }  // namespace
 
-std::span<const OpDecoder> matrix_ops() { return kOps; }
+std::span<const OpDecoder> matrix_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

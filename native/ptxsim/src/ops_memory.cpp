@@ -46,7 +46,9 @@ struct Layout {
     u32 element, wide, count;
     bool is_signed;
 
-    static Layout of(const Inst* i) { return {i->mods & 15, i->mods >> 4 & 15, i->mods >> 8 & 15, (i->mods >> 12 & 1) != 0}; }
+    static Layout of(const Inst* i) {
+        return {i->mods & 15, i->mods >> 4 & 15, i->mods >> 8 & 15, (i->mods >> 12 & 1) != 0};
+    }
     u32 bits() const { return element | wide << 4 | count << 8 | (u32)is_signed << 12; }
     bool whole() const { return element == wide; }
 };
@@ -183,7 +185,8 @@ const Inst* ld_param(Warp& w, const Inst* i) {
     for_lanes(w.mask, [&](u32 l) {
         if (a[l] > block.size() || bytes > block.size() - a[l]) {
             fault(w, i, l, FaultKind::IllegalAddress, "out-of-bounds",
-                  "reads parameter bytes at offset " + std::to_string(a[l]) + "; the kernel has " + std::to_string(block.size()));
+                  "reads parameter bytes at offset " + std::to_string(a[l]) + "; the kernel has " +
+                      std::to_string(block.size()));
         }
         std::memcpy(raw.bytes + l * bytes, block.data() + a[l], bytes);
     });
@@ -228,16 +231,37 @@ Handler by_space(std::string_view space, u32 bytes) {
 
 Type integer_of(Type type) {
     return type == Type::F32 || type == Type::F16x2 || type == Type::BF16x2 || type == Type::TF32 ? Type::B32
-           : type == Type::F64                                                                  ? Type::B64
-           : is_float(type)                                                                     ? Type::B16
-                                                                                                : type;
+           : type == Type::F64                                                                    ? Type::B64
+           : is_float(type)                                                                       ? Type::B16
+                                                                                                  : type;
 }
 
 /// Ordering, scope and cache hints mean nothing to a simulator that is sequentially consistent and has no caches.
 void take_hints(Builder& b) {
-    for (const std::string_view hint : {"volatile", "relaxed", "acquire", "release", "weak", "cta", "gpu", "sys", "nc", "ca", "cg", "cs", "lu",
-                                        "cv", "wb", "wt", "L1::no_allocate", "L1::evict_last", "L1::evict_first", "L1::evict_normal",
-                                        "L1::evict_unchanged", "L2::64B", "L2::128B", "L2::256B"}) {
+    for (const std::string_view hint : {"volatile",
+                                        "relaxed",
+                                        "acquire",
+                                        "release",
+                                        "weak",
+                                        "cta",
+                                        "gpu",
+                                        "sys",
+                                        "nc",
+                                        "ca",
+                                        "cg",
+                                        "cs",
+                                        "lu",
+                                        "cv",
+                                        "wb",
+                                        "wt",
+                                        "L1::no_allocate",
+                                        "L1::evict_last",
+                                        "L1::evict_first",
+                                        "L1::evict_normal",
+                                        "L1::evict_unchanged",
+                                        "L2::64B",
+                                        "L2::128B",
+                                        "L2::256B"}) {
         b.take(hint);
     }
 }
@@ -289,24 +313,29 @@ void decode_access(Builder& b) {
     b.inst.run = by_space<Store>(space, layout.element * count);
 }
 
-const Inst* nothing(Warp&, const Inst* i) { return i + 1; }
+const Inst* nothing(Warp&, const Inst* i) {
+    return i + 1;
+}
 
 /// membar, fence, prefetch, discard and the like.
 void decode_nothing(Builder& b) {
-    for (const std::string_view known : {"cta", "gl", "gpu", "sys", "sc", "acq_rel", "global", "L1", "L2", "L2::evict_last", "L2::evict_normal",
-                                         "u32", "proxy", "async", "128"}) {
+    for (const std::string_view known : {"cta", "gl", "gpu", "sys", "sc", "acq_rel", "global", "L1", "L2",
+                                         "L2::evict_last", "L2::evict_normal", "u32", "proxy", "async", "128"}) {
         b.take(known);
     }
     b.inst.run = nothing;
 }
 
 constexpr OpDecoder kOps[] = {
-    {"ld", decode_access<false>}, {"ldu", decode_access<false>}, {"st", decode_access<true>},  {"membar", decode_nothing},
-    {"fence", decode_nothing},    {"prefetch", decode_nothing},  {"nanosleep", decode_nothing}, {"discard", decode_nothing},
+    {"ld", decode_access<false>},  {"ldu", decode_access<false>}, {"st", decode_access<true>},
+    {"membar", decode_nothing},    {"fence", decode_nothing},     {"prefetch", decode_nothing},
+    {"nanosleep", decode_nothing}, {"discard", decode_nothing},
 };
 
 }  // namespace
 
-std::span<const OpDecoder> memory_ops() { return kOps; }
+std::span<const OpDecoder> memory_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

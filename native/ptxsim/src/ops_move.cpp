@@ -40,7 +40,9 @@ const Inst* split(Warp& w, const Inst* i) {
     return i + 1;
 }
 
-Type untyped(u32 bytes) { return bytes == 1 ? Type::B8 : bytes == 2 ? Type::B16 : bytes == 4 ? Type::B32 : Type::B64; }
+Type untyped(u32 bytes) {
+    return bytes == 1 ? Type::B8 : bytes == 2 ? Type::B16 : bytes == 4 ? Type::B32 : Type::B64;
+}
 
 void decode_mov(Builder& b) {
     const Type type = b.take_type();
@@ -80,7 +82,11 @@ void decode_mov(Builder& b) {
     }
     b.inst.a = b.source(1, type);
     b.inst.d = b.target(0, type);
-    b.inst.run = type == Type::Pred ? copy_predicate : bytes == 2 ? copy<u16> : bytes == 4 ? copy<u32> : bytes == 8 ? copy<u64> : nullptr;
+    b.inst.run = type == Type::Pred ? copy_predicate
+                 : bytes == 2       ? copy<u16>
+                 : bytes == 4       ? copy<u32>
+                 : bytes == 8       ? copy<u64>
+                                    : nullptr;
 }
 
 /// Global, constant and parameter addresses are generic addresses already; shared ones lie in a window of their own.
@@ -90,7 +96,9 @@ const Inst* convert_shared(Warp& w, const Inst* i) {
         static_assert(!ToGeneric);
         put<u32>(w, i->d, convert_lanes<u32>(get<u64>(w, i->a) - splat<u64>(kSharedWindow)));
     } else {
-        put<u64>(w, i->d, ToGeneric ? get<u64>(w, i->a) + splat<u64>(kSharedWindow) : get<u64>(w, i->a) - splat<u64>(kSharedWindow));
+        put<u64>(
+            w, i->d,
+            ToGeneric ? get<u64>(w, i->a) + splat<u64>(kSharedWindow) : get<u64>(w, i->a) - splat<u64>(kSharedWindow));
     }
     return i + 1;
 }
@@ -112,6 +120,8 @@ constexpr OpDecoder kOps[] = {{"mov", decode_mov}, {"cvta", decode_cvta}};
 
 }  // namespace
 
-std::span<const OpDecoder> move_ops() { return kOps; }
+std::span<const OpDecoder> move_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

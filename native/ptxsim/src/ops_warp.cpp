@@ -11,7 +11,8 @@ void require_members(Warp& w, const Inst* i, u32 members) {
         const u32 missing = members & w.live & ~w.mask, strangers = w.mask & ~members;
         const u32 lane = (u32)std::countr_zero(w.mask);
         fault(w, i, lane, FaultKind::IllegalInstruction, "divergent-warp",
-              missing != 0 ? "its mask names " + lane_names(missing) + ", which are not here" : lane_names(strangers) + " run it outside its mask");
+              missing != 0 ? "its mask names " + lane_names(missing) + ", which are not here"
+                           : lane_names(strangers) + " run it outside its mask");
     }
 }
 
@@ -20,7 +21,8 @@ u32 member_mask(Warp& w, const Inst* i, u32 offset) {
     const Lanes<u32> masks = get<u32>(w, offset);
     const u32 members = masks[std::countr_zero(w.mask)];
     if ((pack(masks != splat(members)) & w.mask) != 0) [[unlikely]] {
-        fault(w, i, (u32)std::countr_zero(w.mask), FaultKind::IllegalInstruction, "divergent-warp", "its lanes disagree about the mask");
+        fault(w, i, (u32)std::countr_zero(w.mask), FaultKind::IllegalInstruction, "divergent-warp",
+              "its lanes disagree about the mask");
     }
     require_members(w, i, members);
     return members;
@@ -56,7 +58,8 @@ const Inst* shfl(Warp& w, const Inst* i) {
         from = valid ? from : (i32)l;
         inside |= (u32)valid << l;
         if ((w.mask >> from & 1) == 0) [[unlikely]] {
-            fault(w, i, l, FaultKind::IllegalInstruction, "divergent-warp", "reads from lane " + std::to_string(from) + ", which is not active");
+            fault(w, i, l, FaultKind::IllegalInstruction, "divergent-warp",
+                  "reads from lane " + std::to_string(from) + ", which is not active");
         }
         result[l] = value[from];
     });
@@ -90,8 +93,11 @@ void decode_shfl(Builder& b) {
     } else {
         b.inst.d = b.target(0, type);
     }
-    b.inst.run = mode == "up" ? shfl<Shuffle::Up> : mode == "down" ? shfl<Shuffle::Down> : mode == "bfly" ? shfl<Shuffle::Butterfly>
-               : mode == "idx" ? shfl<Shuffle::Index> : nullptr;
+    b.inst.run = mode == "up"     ? shfl<Shuffle::Up>
+                 : mode == "down" ? shfl<Shuffle::Down>
+                 : mode == "bfly" ? shfl<Shuffle::Butterfly>
+                 : mode == "idx"  ? shfl<Shuffle::Index>
+                                  : nullptr;
 }
 
 enum class Vote { All, Any, Uniform, Ballot };
@@ -121,7 +127,11 @@ void decode_vote(Builder& b) {
     b.inst.mods = b.operand(1).negated ? 1 : 0;
     b.inst.b = b.source(2, Type::U32);
     b.inst.d = b.target(0, ballot ? Type::B32 : Type::Pred);
-    b.inst.run = ballot ? vote<Vote::Ballot> : all ? vote<Vote::All> : any ? vote<Vote::Any> : uniform ? vote<Vote::Uniform> : nullptr;
+    b.inst.run = ballot    ? vote<Vote::Ballot>
+                 : all     ? vote<Vote::All>
+                 : any     ? vote<Vote::Any>
+                 : uniform ? vote<Vote::Uniform>
+                           : nullptr;
 }
 
 template <class T, class Op>
@@ -232,7 +242,9 @@ void decode_match(Builder& b) {
     } else {
         b.inst.d = b.target(0, Type::B32);
     }
-    b.inst.run = type_bytes(type) == 4 ? (all ? match<u32, true> : match<u32, false>) : type_bytes(type) == 8 ? (all ? match<u64, true> : match<u64, false>) : nullptr;
+    b.inst.run = type_bytes(type) == 4   ? (all ? match<u32, true> : match<u32, false>)
+                 : type_bytes(type) == 8 ? (all ? match<u64, true> : match<u64, false>)
+                                         : nullptr;
 }
 
 const Inst* activemask(Warp& w, const Inst* i) {
@@ -263,11 +275,17 @@ void decode_warp_barrier(Builder& b) {
 namespace {
 
 constexpr OpDecoder kOps[] = {
-    {"shfl", decode_shfl}, {"vote", decode_vote}, {"redux", decode_redux}, {"match", decode_match}, {"activemask", decode_activemask},
+    {"shfl", decode_shfl},
+    {"vote", decode_vote},
+    {"redux", decode_redux},
+    {"match", decode_match},
+    {"activemask", decode_activemask},
 };
 
 }  // namespace
 
-std::span<const OpDecoder> warp_ops() { return kOps; }
+std::span<const OpDecoder> warp_ops() {
+    return kOps;
+}
 
 }  // namespace ptxsim

@@ -8,9 +8,13 @@ namespace ptxsim {
 
 namespace {
 
+constexpr u64 kMostBytes = 256 << 20;
+
 class Parser {
-   public:
+  public:
     explicit Parser(PtxFile& file) : file_(file), lexer_(file.text) {}
+
+    u32 line() const { return lexer_.line(); }
 
     void parse_module() {
         while (!lexer_.at_end()) {
@@ -21,7 +25,7 @@ class Parser {
         }
     }
 
-   private:
+  private:
     struct Scope {
         std::unordered_map<std::string_view, u32> registers, labels;
     };
@@ -105,8 +109,24 @@ class Parser {
         if (!lexer_.accept(".align")) {
             return 0;
         }
-        return (u32)lexer_.expect_unsigned();
+        const u32 line = lexer_.line();
+        const u64 alignment = lexer_.expect_unsigned();
+        if (!std::has_single_bit(alignment) || alignment > 1024) {
+            ptx_error(line, "an alignment must be a power of two up to 1024");
+        }
+        return (u32)alignment;
     }
+
+    /// Braces inside braces: the text may come from anywhere, the stack is finite.
+    struct Depth {
+        u32& depth;
+        Depth(u32& depth, u32 line) : depth(depth) {
+            if (++depth > 64) {
+                ptx_error(line, "braces are nested too deeply");
+            }
+        }
+        ~Depth() { depth--; }
+    };
 
     Type parse_type_directive() {
         const Token token = lexer_.expect_word();
@@ -147,8 +167,11 @@ class Parser {
                     count = 0;
                     continue;
                 }
-                count *= lexer_.expect_unsigned();
+                count = std::min(count, kMostBytes) * std::min<u64>(lexer_.expect_unsigned(), kMostBytes + 1);
                 lexer_.expect("]");
+            }
+            if (count > kMostBytes / element) {
+                ptx_error(one.line, "variable " + std::string(one.name) + " is larger than 256 MiB");
             }
             one.bytes = count * element;
             if (lexer_.accept("=")) {
@@ -173,6 +196,7 @@ class Parser {
     }
 
     void parse_initializer_level(Variable& variable, Type type, u64& offset) {
+        const Depth depth(depth_, lexer_.line());
         if (lexer_.accept("{")) {
             while (!lexer_.accept("}")) {
                 parse_initializer_level(variable, type, offset);
@@ -275,7 +299,7 @@ class Parser {
             parameter.name = lexer_.expect_word().text;
             u64 count = 1;
             if (lexer_.accept("[")) {
-                count = lexer_.expect_unsigned();
+                count = std::min<u64>(lexer_.expect_unsigned(), 8192);
                 lexer_.expect("]");
             }
             alignment = alignment == 0 ? type_bytes(type) : alignment;
@@ -288,7 +312,7 @@ class Parser {
             lexer_.accept(",");
         }
         entry_->parameter_bytes = offset;
-        if (offset > 4096) {
+        if (entry_->parameters.size() > 4096 || offset > 4096) {
             ptx_error(entry_->line, "the parameters of " + std::string(entry_->name) + " take more than 4096 bytes");
         }
     }
@@ -320,6 +344,7 @@ class Parser {
     }
 
     void parse_block() {
+        const Depth depth(depth_, lexer_.line());
         lexer_.expect("{");
         scopes_.emplace_back();
         while (!lexer_.at("}")) {
@@ -417,7 +442,8 @@ class Parser {
         }
         std::vector<Range>& known = ranges();
         for (size_t k = known.size(); k-- > 0;) {
-            if (known[k].prefix == name.substr(0, split) && std::stoul(std::string(name.substr(split))) < known[k].count) {
+            if (known[k].prefix == name.substr(0, split) &&
+                std::stoul(std::string(name.substr(split))) < known[k].count) {
                 *number = (u32)entry_->registers.size();
                 entry_->registers.push_back({name, known[k].type});
                 scopes_[known[k].depth - 1].registers[name] = *number;
@@ -427,7 +453,8 @@ class Parser {
         return false;
     }
 
-    /// Labels may be used before they stand; a use in an inner scope means the innermost scope that has or will have it.
+    /// Labels may be used before they stand; a use in an inner scope means the innermost scope that has or will have
+    /// it.
     u32 label_number(std::string_view name) {
         for (size_t depth = scopes_.size(); depth-- > 0;) {
             const auto found = scopes_[depth].labels.find(name);
@@ -460,7 +487,8 @@ class Parser {
     void check_labels() {
         for (size_t k = 0; k < placed_.size(); k++) {
             if (!placed_[k]) {
-                ptx_error(entry_->line, "label " + entry_->labels[k] + " of " + std::string(entry_->name) + " does not exist");
+                ptx_error(entry_->line,
+                          "label " + entry_->labels[k] + " of " + std::string(entry_->name) + " does not exist");
             }
         }
         placed_.clear();
@@ -521,6 +549,7 @@ class Parser {
 
     Operand parse_single(const Statement& statement) {
         const u32 line = lexer_.line();
+        const Depth depth(depth_, line);
         Operand operand;
         if (lexer_.accept("{")) {
             operand.kind = Operand::Kind::Vector;
@@ -586,6 +615,7 @@ class Parser {
     std::vector<u32> pending_labels_;
     SourceLine source_;
     bool extern_ = false;
+    u32 depth_ = 0;
 };
 
 }  // namespace
@@ -593,7 +623,13 @@ class Parser {
 std::unique_ptr<PtxFile> parse_ptx(std::string text) {
     auto file = std::make_unique<PtxFile>();
     file->text = std::move(text);
-    Parser(*file).parse_module();
+    Parser parser(*file);
+    try {
+        parser.parse_module();
+    } catch (const std::logic_error&) {
+        // std::stoul and its kin: digits that are none, or too many of them.
+        ptx_error(parser.line(), "a number is malformed");
+    }
     return file;
 }
 

@@ -19,7 +19,8 @@ using Handler = const Inst* (*)(Warp&, const Inst*);
 
 struct Inst {
     Handler run = nullptr;
-    /// Offsets of operands in the warp's frame: d is written, the others are read. Constants and special registers have slots too.
+    /// Offsets of operands in the warp's frame: d is written, the others are read. Constants and special registers have
+    /// slots too.
     u32 d = 0, a = 0, b = 0, c = 0;
     /// Address displacement, branch target or another number that the handler knows.
     i64 imm = 0;
@@ -32,12 +33,38 @@ struct Inst {
 };
 
 enum class Special : u8 {
-    TidX, TidY, TidZ, NtidX, NtidY, NtidZ, CtaidX, CtaidY, CtaidZ, NctaidX, NctaidY, NctaidZ,
-    LaneId, WarpId, Nwarpid, SmId, Nsmid, GridId, LaneMaskEq, LaneMaskLt, LaneMaskLe, LaneMaskGt, LaneMaskGe,
-    Clock, Clock64, GlobalTimer, DynamicSmemSize, TotalSmemSize
+    TidX,
+    TidY,
+    TidZ,
+    NtidX,
+    NtidY,
+    NtidZ,
+    CtaidX,
+    CtaidY,
+    CtaidZ,
+    NctaidX,
+    NctaidY,
+    NctaidZ,
+    LaneId,
+    WarpId,
+    Nwarpid,
+    SmId,
+    Nsmid,
+    GridId,
+    LaneMaskEq,
+    LaneMaskLt,
+    LaneMaskLe,
+    LaneMaskGt,
+    LaneMaskGe,
+    Clock,
+    Clock64,
+    GlobalTimer,
+    DynamicSmemSize,
+    TotalSmemSize
 };
 
-/// Static contents of a basic block; with its execution count they give the instruction counters at no cost while running.
+/// Static contents of a basic block; with its execution count they give the instruction counters at no cost while
+/// running.
 struct Block {
     u32 first = 0;
     u32 instructions = 0;
@@ -49,22 +76,23 @@ struct Block {
 };
 
 struct Kernel {
+    u64 id = 0;  // never used again
     std::string name;
     std::vector<Parameter> parameters;
     u32 parameter_bytes = 0;
-    u32 static_shared = 0;      // .shared arrays; dynamic ones start at dynamic_base
+    u32 static_shared = 0;  // .shared arrays; dynamic ones start at dynamic_base
     u32 dynamic_base = 0;
     u32 max_threads = 1024;
     bool has_max_threads = false;
     u32 required[3] = {0, 0, 0};
-    u32 register_count = 0;     // 32-bit registers of one thread, after slot allocation
+    u32 register_count = 0;  // 32-bit registers of one thread, after slot allocation
     u32 const_bytes = 0;
 
     std::vector<Inst> code;
     std::deque<std::array<u32, 20>> lists;
-    std::vector<SourceLine> source;  // by pc
-    std::vector<u32> ptx_line;       // by pc
-    std::vector<std::string> opcode; // by pc
+    std::vector<SourceLine> source;   // by pc
+    std::vector<u32> ptx_line;        // by pc
+    std::vector<std::string> opcode;  // by pc
     std::vector<Block> blocks;
 
     struct Constant {

@@ -29,10 +29,11 @@ void fault(const Warp& w, const Inst* i, u32 lane, FaultKind kind, std::string_v
     const Kernel& kernel = *w.cta->launch->kernel;
     const Dim3& cta = w.cta->id;
     Fault fault{kind, std::string(name), {}};
-    fault.report = fault.name + " in kernel " + kernel.name + " at " + kernel.where(i->pc) + ", CTA (" + std::to_string(cta.x) + "," +
-                   std::to_string(cta.y) + "," + std::to_string(cta.z) + "), " + thread_name(*w.cta, thread_of(w, lane)) + " [warp " +
-                   std::to_string(w.index) + ", lane " + std::to_string(lane) + "]: " + text + "\n  instruction: " + kernel.opcode[i->pc] +
-                   " (PTX line " + std::to_string(kernel.ptx_line[i->pc]) + ")";
+    fault.report = fault.name + " in kernel " + kernel.name + " at " + kernel.where(i->pc) + ", CTA (" +
+                   std::to_string(cta.x) + "," + std::to_string(cta.y) + "," + std::to_string(cta.z) + "), " +
+                   thread_name(*w.cta, thread_of(w, lane)) + " [warp " + std::to_string(w.index) + ", lane " +
+                   std::to_string(lane) + "]: " + text + "\n  instruction: " + kernel.opcode[i->pc] + " (PTX line " +
+                   std::to_string(kernel.ptx_line[i->pc]) + ")";
     throw fault;
 }
 

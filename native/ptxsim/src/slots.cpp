@@ -1,5 +1,5 @@
-// Gives every value of a kernel its place in the warp's frame. Compilers write PTX with a register per value, thousands of them;
-// values that never live at the same time share a slot, so that a warp's frame stays in the cache.
+// Gives every value of a kernel its place in the warp's frame. Compilers write PTX with a register per value, thousands
+// of them; values that never live at the same time share a slot, so that a warp's frame stays in the cache.
 #include <algorithm>
 
 #include "builder.h"
@@ -9,7 +9,9 @@ namespace ptxsim {
 namespace {
 
 // A predicate is one word of 32 bits, kept in a 64-byte slot like a 16-bit register.
-u32 slot_bytes(const Value& value) { return value.predicate ? 64 : std::max(value.bytes, 2u) * kLanes; }
+u32 slot_bytes(const Value& value) {
+    return value.predicate ? 64 : std::max(value.bytes, 2u) * kLanes;
+}
 
 /// First and last record at which a value matters.
 struct Interval {
@@ -22,7 +24,7 @@ struct Interval {
 };
 
 class Bits {
-   public:
+  public:
     explicit Bits(size_t count) : words_((count + 63) / 64) {}
 
     void set(u32 bit) { words_[bit / 64] |= 1ull << (bit % 64); }
@@ -46,7 +48,7 @@ class Bits {
         }
     }
 
-   private:
+  private:
     std::vector<u64> words_;
 };
 
@@ -60,7 +62,7 @@ struct Flow {
 
 /// What one thread sees: a lane's column of a slot belongs to that lane alone, so lanes that part need no extra care.
 class Liveness {
-   public:
+  public:
     explicit Liveness(const EntryBuild& build) : build_(build), registers_(build.entry.registers.size() + 1) {}
 
     std::vector<Interval> intervals() {
@@ -85,7 +87,7 @@ class Liveness {
         return all;
     }
 
-   private:
+  private:
     void find_blocks() {
         const std::vector<Block>& blocks = build_.kernel.blocks;
         const std::vector<Inst>& code = build_.kernel.code;

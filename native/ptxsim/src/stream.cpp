@@ -96,7 +96,9 @@ void record(Event* event, Stream* stream) {
     event->recorded = true;
     event->polls = 0;
     enqueue(stream, [event] {
-        event->done_ns = (u64)std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+        event->done_ns = (u64)std::chrono::duration_cast<std::chrono::nanoseconds>(
+                             std::chrono::steady_clock::now().time_since_epoch())
+                             .count();
         return Result::Success;
     });
     event->at = {stream, stream->queued};

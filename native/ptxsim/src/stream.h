@@ -1,4 +1,5 @@
-// Streams are lazy: work waits in its queue until something synchronises, so that host code that reads too early is found out.
+// Streams are lazy: work waits in its queue until something synchronises, so that host code that reads too early is
+// found out.
 #pragma once
 #include <deque>
 #include <functional>
@@ -20,10 +21,10 @@ struct StreamPoint {
 };
 
 struct Event {
-    StreamPoint at;          // of the last record
+    StreamPoint at;  // of the last record
     bool recorded = false;
     bool timed = true;
-    u64 done_ns = 0;         // when the record ran
+    u64 done_ns = 0;  // when the record ran
     u32 polls = 0;
 };
 

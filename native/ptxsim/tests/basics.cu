@@ -41,7 +41,8 @@ extern "C" __global__ void __launch_bounds__(128) block_sum(const float* __restr
 }
 
 /// C[16][8] = A[16][16] B[8][16]^T, one warp, through cp.async, ldmatrix and mma.
-extern "C" __global__ void __launch_bounds__(32) mma_tile(const u16* __restrict__ a, const u16* __restrict__ b, float* c) {
+extern "C" __global__ void __launch_bounds__(32)
+    mma_tile(const u16* __restrict__ a, const u16* __restrict__ b, float* c) {
     __shared__ __attribute__((aligned(16))) u16 sa[16][24], sb[8][24];
     const u32 t = tid();
     copy16(&sa[t / 2][8 * (t % 2)], a + 8 * t);
@@ -61,9 +62,10 @@ extern "C" __global__ void __launch_bounds__(32) mma_tile(const u16* __restrict_
                  : "r"(shared_address(&sb[t % 8][8 * (t / 8 % 2)]))
                  : "memory");
     float d[4] = {0, 0, 0, 0};
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(fa[0]), "r"(fa[1]), "r"(fa[2]), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(fa[0]), "r"(fa[1]), "r"(fa[2]), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
     const u32 g = t / 4, q = t % 4;
     c[8 * g + 2 * q] = d[0];
     c[8 * g + 2 * q + 1] = d[1];
@@ -72,7 +74,8 @@ extern "C" __global__ void __launch_bounds__(32) mma_tile(const u16* __restrict_
 }
 
 /// As mma_tile with B stored [16][8], read through ldmatrix.trans.
-extern "C" __global__ void __launch_bounds__(32) mma_transposed(const u16* __restrict__ a, const u16* __restrict__ b, float* c) {
+extern "C" __global__ void __launch_bounds__(32)
+    mma_transposed(const u16* __restrict__ a, const u16* __restrict__ b, float* c) {
     __shared__ __attribute__((aligned(16))) u16 sa[16][24], sb[16][8];
     const u32 t = tid();
     for (u32 k = 0; k < 8; k++) {
@@ -92,9 +95,10 @@ extern "C" __global__ void __launch_bounds__(32) mma_transposed(const u16* __res
                  : "r"(shared_address(&sb[t % 16][0]))
                  : "memory");
     float d[4] = {0, 0, 0, 0};
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(fa[0]), "r"(fa[1]), "r"(fa[2]), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(fa[0]), "r"(fa[1]), "r"(fa[2]), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
     const u32 g = t / 4, q = t % 4;
     c[8 * g + 2 * q] = d[0];
     c[8 * g + 2 * q + 1] = d[1];

@@ -1,0 +1,207 @@
+// One right kernel and the same with one mistake each. The product: C[16][16] = A[16][64] B[16][64]^T by two warps, K
+// in four tiles, copied ahead by cp.async into two buffers.
+#include "device.cuh"
+
+enum Bug {
+    None,
+    NoTrailingBarrier,
+    NoLeadingBarrier,
+    LateWait,
+    SwappedFragments,
+    RowBeyondEnd,
+    MisalignedCopy,
+    SharedBeyondEnd,
+    MissingRow,
+};
+
+template <int B>
+__device__ __attribute__((always_inline)) inline void product(const u16* a, const u16* b, float* c) {
+    __shared__ __attribute__((aligned(16))) u16 sa[2][16][24], sb[2][16][24];
+    const u32 t = tid(), lane = t % 32, warp = t / 32;
+    const auto stage = [&](u32 tile) {
+        const u32 row = lane / 2, column = 8 * (lane % 2);
+        const u16* from =
+            (warp == 0 ? a : b) + (row + (B == RowBeyondEnd && warp == 1 ? 1 : 0)) * 64 + 16 * tile + column;
+        if (B == MissingRow && row == 5 && warp == 0) {
+            return;
+        }
+        copy16(warp == 0 ? &sa[tile % 2][row][column] : &sb[tile % 2][row][column],
+               from + (B == MisalignedCopy && t == 7 ? 4 : 0));
+    };
+    float d[4] = {0, 0, 0, 0};
+    stage(0);
+    commit();
+    for (u32 tile = 0; tile < 4; tile++) {
+        if (tile < 3) {
+            stage(tile + 1);
+        }
+        commit();
+        wait<B == LateWait ? 2 : 1>();
+        if (B != NoLeadingBarrier) {
+            __syncthreads();
+        }
+        u32 fa[4], fb[2];
+        const u32 beyond = B == SharedBeyondEnd && tile == 1 ? 96 : 0;
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
+                     : "=r"(fa[0]), "=r"(fa[1]), "=r"(fa[2]), "=r"(fa[3])
+                     : "r"(shared_address(&sa[tile % 2][lane % 16][8 * (lane / 16)]))
+                     : "memory");
+        asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1},[%2];"
+                     : "=r"(fb[0]), "=r"(fb[1])
+                     : "r"(shared_address(&sb[tile % 2][8 * warp + lane % 8 + beyond][8 * (lane / 8 % 2)]))
+                     : "memory");
+        const u32 second = B == SwappedFragments ? fa[2] : fa[1], third = B == SwappedFragments ? fa[1] : fa[2];
+        asm volatile(
+            "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+            : "r"(fa[0]), "r"(second), "r"(third), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
+        if (B != NoTrailingBarrier) {
+            __syncthreads();
+        }
+    }
+    const u32 g = lane / 4, q = 8 * warp + 2 * (lane % 4);
+    c[16 * g + q] = d[0];
+    c[16 * g + q + 1] = d[1];
+    c[16 * (g + 8) + q] = d[2];
+    c[16 * (g + 8) + q + 1] = d[3];
+}
+
+#define PRODUCT(name, bug)                                                                        \
+    extern "C" __global__ void __launch_bounds__(64) name(const u16* a, const u16* b, float* c) { \
+        product<bug>(a, b, c);                                                                    \
+    }
+
+PRODUCT(product_right, None)
+PRODUCT(product_no_trailing_barrier, NoTrailingBarrier)
+PRODUCT(product_no_leading_barrier, NoLeadingBarrier)
+PRODUCT(product_late_wait, LateWait)
+PRODUCT(product_swapped_fragments, SwappedFragments)
+PRODUCT(product_row_beyond_end, RowBeyondEnd)
+PRODUCT(product_misaligned_copy, MisalignedCopy)
+PRODUCT(product_shared_beyond_end, SharedBeyondEnd)
+PRODUCT(product_missing_row, MissingRow)
+
+/// out[i] = the sum of in over the block, by a tree in shared memory; in has a value per thread.
+template <bool Barrier>
+__device__ __attribute__((always_inline)) inline void tree(const float* in, float* out, u32 shift) {
+    __shared__ float values[128];
+    values[tid()] = in[tid() + shift];
+    __syncthreads();
+    for (u32 d = 64; d > 0; d /= 2) {
+        if (tid() < d) {
+            values[tid()] += values[tid() + d];
+        }
+        if (Barrier) {
+            __syncthreads();
+        }
+    }
+    if (tid() == 0) {
+        *out = values[0];
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(128) tree_right(const float* in, float* out) {
+    tree<true>(in, out, 0);
+}
+extern "C" __global__ void __launch_bounds__(128) tree_no_barrier(const float* in, float* out) {
+    tree<false>(in, out, 0);
+}
+extern "C" __global__ void __launch_bounds__(128) tree_off_by_one(const float* in, float* out) {
+    tree<true>(in, out, 1);
+}
+
+extern "C" __global__ void misaligned_vector(const u32* in, u32x4* out) {
+    out[tid()] = *reinterpret_cast<const u32x4*>(in + 4 * tid() + 2);
+}
+
+extern "C" __global__ void store_beyond_end(float* out, u32 n) {
+    if (tid() <= n) {
+        out[tid()] = 1.0f;
+    }
+}
+
+/// Half of a warp goes to the barrier.
+extern "C" __global__ void divergent_barrier(float* out) {
+    if (tid() % 32 < 16) {
+        __syncthreads();
+    }
+    out[tid()] = 1.0f;
+}
+
+/// Each warp waits, but at barriers of their own.
+extern "C" __global__ void different_barriers(float* out) {
+    if (tid() < 32) {
+        out[tid()] = 2.0f;
+        __syncthreads();
+    } else {
+        out[tid()] = 3.0f;
+        asm volatile("bar.sync 1;" ::: "memory");
+    }
+}
+
+/// Lanes exchange through shared memory; `wait` is whether they meet in between.
+template <bool Wait>
+__device__ __attribute__((always_inline)) inline void neighbours(float* out) {
+    __shared__ float values[32];
+    values[tid()] = (float)tid();
+    if (Wait) {
+        __nvvm_bar_warp_sync(~0u);
+    }
+    asm volatile("" ::: "memory");
+    out[tid()] = values[tid() ^ 1];
+}
+
+extern "C" __global__ void __launch_bounds__(32) neighbours_right(float* out) {
+    neighbours<true>(out);
+}
+extern "C" __global__ void __launch_bounds__(32) neighbours_no_wait(float* out) {
+    neighbours<false>(out);
+}
+
+extern "C" __global__ void shuffle_in_branch(u32* out) {
+    u32 v = tid();
+    if (tid() < 20) {
+        asm volatile("shfl.sync.bfly.b32 %0, %0, 1, 31, 0xffffffff;" : "+r"(v));
+    }
+    out[tid()] = v;
+}
+
+extern "C" __global__ void endless(volatile u32* flag) {
+    while (*flag == 0) {
+    }
+}
+
+extern "C" __global__ void trapped(u32* out) {
+    if (out[tid()] == 7) {
+        __builtin_trap();
+    }
+}
+
+/// Named barriers: warps 0 and 1 pass a value by barrier 1, warps 2 and 3 by barrier 2.
+extern "C" __global__ void __launch_bounds__(128) named_barriers(u32* out) {
+    __shared__ u32 values[128];
+    values[tid()] = tid() * 3;
+    __nvvm_barrier_sync_cnt(1 + tid() / 64, 64);
+    out[tid()] = values[tid() ^ 32];
+}
+
+/// The same with a neighbour of the other pair.
+extern "C" __global__ void __launch_bounds__(128) named_barriers_wrong_pair(u32* out) {
+    __shared__ u32 values[128];
+    values[tid()] = tid() * 3;
+    __nvvm_barrier_sync_cnt(1 + tid() / 64, 64);
+    out[tid()] = values[tid() ^ 64];
+}
+
+/// Bank conflicts: stride 1, 2, 32 words, and everybody the same word.
+extern "C" __global__ void __launch_bounds__(32) strided(u32* out, u32 stride) {
+    extern __shared__ __attribute__((aligned(16))) u32 words[];
+    for (u32 k = 0; k < 32; k++) {
+        words[tid() + 32 * k] = k;
+    }
+    __nvvm_bar_warp_sync(~0u);
+    asm volatile("" ::: "memory");
+    u32 v;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(shared_address(words + tid() * stride)) : "memory");
+    out[tid()] = v;
+}
