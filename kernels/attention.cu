@@ -7,7 +7,8 @@
 // scores. One launch covers every item of a plan: prefixes once per group for up to 16 W rows (samples x heads), the
 // private suffixes, and prefill.
 //   bytes   keys and values once per item: 4 dim per key and head, plus queries and outputs once; items of a part
-//           split into spans write and read (dim + 2) floats per row and span (6 % of the keys and values at 16 rows)
+//           split into spans write and read (dim + 2) floats per row and span: 6 % of the keys and values at 16
+//           rows, 25 % at 64
 //   flops   4 dim rows keys, times Terms
 //   shared  keys and values 2 x 64 x (D + 8) x 2 bytes, queries 32 W Terms D: at D = 128, three terms, 47 KB for W = 1
 //           and 83 KB for W = 4; walking several spans adds 64 W D. Rows are D + 8 elements apart: ldmatrix meets no

@@ -2,9 +2,9 @@
 //
 // Compiled by clang alone, without a CUDA toolkit:
 //   clang++-19 -x cuda --cuda-device-only --cuda-gpu-arch=sm_80 -Xclang -target-feature -Xclang +ptx70
-//     -nocudainc -nocudalib -std=c++20 -O3 -mllvm -disable-block-placement -gline-directives-only -Wall -Werror -S kernel.cu
-//     -o kernel.ptx
-// Without block placement a block stands after the blocks that lead to it, loops aside: the simulator runs the lanes that
+//     -nocudainc -nocudalib -std=c++20 -O3 -mllvm -disable-block-placement -gline-directives-only -Wall -Werror
+//     -S kernel.cu -o kernel.ptx
+// Without block placement a block stands after those that lead to it, loops aside: the simulator runs the lanes that
 // stand earliest, and so brings lanes together where their ways meet. ptxas orders blocks anew.
 // Fragment layouts and instruction semantics: PTX ISA 7.0, sections 9.7.13 (mma, ldmatrix) and 9.7.8 (cp.async).
 #pragma once
