@@ -17,7 +17,8 @@ internal sealed record KernelCheck(KernelCase Case, double Error, bool Passed, s
         return InferenceCases.Of(odd, decode: 3, prefill: 70, context: 150)
             .Concat(InferenceCases.Of(wide, decode: 16, prefill: 130, context: 300))
             .Concat(TrainingCases.Of(odd, rows: 70, sequences: 2))
-            .Concat(TrainingCases.Of(wide, rows: 128, sequences: 2));
+            .Concat(TrainingCases.Of(wide, rows: 128, sequences: 2))
+            .Concat(FeedbackCases.All());
     }
 
     /// <summary>Runs a case on both.</summary>
