@@ -108,4 +108,48 @@ public sealed class ModuleTests
         Session.Check(Session.Run(Session.Function(Session.Load(Head + body), "k"), 1, 32, output));
         Assert.Equal(Enumerable.Range(0, 32).Select(t => t < 10 ? 2u : (uint)t), Session.Download<uint>(output, 32));
     }
+
+    [Theory]
+    [InlineData("shfl.sync.bfly.b32 %r3, %r2, 31, 31, -1;")]
+    [InlineData("bar.sync 0; shfl.sync.bfly.b32 %r3, %r2, 31, 31, -1;")]
+    [InlineData("bar.warp.sync -1; shfl.sync.bfly.b32 %r3, %r2, 31, 31, -1;")]
+    public void Lanes_that_come_late_are_waited_for_wherever_their_block_stands(string meeting)
+    {
+        string body = $$"""
+            ld.param.u64 %d1, [p];
+            mov.u32 %r1, %tid.x;
+            mul.wide.u32 %d2, %r1, 4;
+            add.s64 %d1, %d1, %d2;
+            setp.lt.u32 %p1, %r1, 16;
+            @%p1 bra late;
+            mov.u32 %r2, 1;
+            join: {{meeting}}
+            st.global.u32 [%d1], %r3;
+            ret;
+            late: mov.u32 %r2, 2;
+            bra join;
+            }
+            """;
+        ulong output = Session.Upload(new uint[32]);
+        Session.Check(Session.Run(Session.Function(Session.Load(Head + body), "k"), 1, 32, output));
+        Assert.Equal(Enumerable.Range(0, 32).Select(t => t < 16 ? 1u : 2u), Session.Download<uint>(output, 32));
+    }
+
+    [Fact]
+    public void Lanes_that_wait_at_two_places_are_named()
+    {
+        const string body = """
+            mov.u32 %r1, %tid.x;
+            setp.lt.u32 %p1, %r1, 16;
+            @%p1 bra late;
+            shfl.sync.bfly.b32 %r3, %r1, 1, 31, -1;
+            ret;
+            late: shfl.sync.bfly.b32 %r3, %r1, 1, 31, -1;
+            ret;
+            }
+            """;
+        Assert.Equal(715, Session.Run(Session.Function(Session.Load(Head + body), "k"), 1, 32, 0ul));
+        Assert.StartsWith("divergent-warp", Session.Report, StringComparison.Ordinal);
+        Assert.Contains("missing are lanes", Session.Report, StringComparison.Ordinal);
+    }
 }

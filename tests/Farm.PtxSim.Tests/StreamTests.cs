@@ -20,7 +20,7 @@ public sealed class StreamTests
     {
         nint stream = Stream(), pinned = Pinned(4);
         Marshal.WriteInt32(pinned, -1);
-        ulong x = Session.Upload(new[] { 3f }), y = Session.Upload(new[] { 1f });
+        ulong x = Value(3f), y = Value(1f);
         Session.Check(Saxpy(stream, x, y, 2));
         Session.Check(CopyOut(pinned, y, stream));
         Assert.Equal(-1, Marshal.ReadInt32(pinned));
@@ -44,7 +44,7 @@ public sealed class StreamTests
     public void Event_makes_another_stream_run_first()
     {
         nint first = Stream(), second = Stream(), pinned = Pinned(4);
-        ulong x = Session.Upload(new[] { 3f }), y = Session.Upload(new[] { 1f });
+        ulong x = Value(3f), y = Value(1f);
         Session.Check(Saxpy(first, x, y, 2));
         nint done = Event();
         Session.Check(s_driver.Get<Driver.TwoHandles>("cuEventRecord")(done, first));
@@ -58,7 +58,7 @@ public sealed class StreamTests
     public void Missing_event_shows_the_old_value()
     {
         nint first = Stream(1), second = Stream(1), pinned = Pinned(4);
-        ulong x = Session.Upload(new[] { 3f }), y = Session.Upload(new[] { 1f });
+        ulong x = Value(3f), y = Value(1f);
         Session.Check(Saxpy(first, x, y, 2));
         Session.Check(CopyOut(pinned, y, second));
         Session.Check(Call("cuStreamSynchronize", second));
@@ -72,7 +72,7 @@ public sealed class StreamTests
     {
         nint stream = Stream(), start = Event(), end = Event();
         Session.Check(s_driver.Get<Driver.TwoHandles>("cuEventRecord")(start, stream));
-        Session.Check(Saxpy(stream, Session.Upload(new[] { 3f }), Session.Upload(new[] { 1f }), 2));
+        Session.Check(Saxpy(stream, Value(3f), Value(1f), 2));
         Session.Check(s_driver.Get<Driver.TwoHandles>("cuEventRecord")(end, stream));
         Assert.Equal(600, s_driver.Get<Driver.Elapsed>("cuEventElapsedTime")(out _, start, end));
         Session.Check(Call("cuEventSynchronize", end));
@@ -84,7 +84,7 @@ public sealed class StreamTests
     public void Capture_records_and_graph_launches_repeat()
     {
         nint stream = Stream();
-        ulong x = Session.Upload(new[] { 1f }), y = Session.Upload(new[] { 0f });
+        ulong x = Value(1f), y = Value(0f);
         Session.Check(s_driver.Get<Driver.BeginCapture>("cuStreamBeginCapture_v2")(stream, 0));
         Session.Check(Saxpy(stream, x, y, 1));
         Session.Check(Saxpy(stream, x, y, 10));
@@ -140,6 +140,8 @@ public sealed class StreamTests
         Session.Check(s_driver.Get<Driver.AllocateHost>("cuMemAllocHost_v2")(out nint pointer, (nuint)bytes));
         return pointer;
     }
+
+    private static ulong Value(float value) => Session.Upload<float>([value]);
 
     private static float Float(nint pointer) => BitConverter.Int32BitsToSingle(Marshal.ReadInt32(pointer));
 

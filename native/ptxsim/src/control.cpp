@@ -1,5 +1,6 @@
 // Branches, exits and guards. While lanes stand at different records, those with the lowest one run: the compiler's
 // block order makes them meet again.
+#include "converge.h"
 #include "ops.h"
 
 namespace ptxsim::control {
@@ -25,7 +26,7 @@ const Inst* resume_lowest(Warp& w) {
     w.stop = next;
     w.diverged = next != ~0u;
     w.uniform = mask == w.live;
-    return w.code + lowest;
+    return w.code + (lowest & ~kParked);
 }
 
 void place(Warp& w, u32 mask, u32 pc) {
@@ -40,7 +41,31 @@ PTXSIM_INLINE const Inst* go_to(Warp& w, u32 pc) {
     return resume_lowest(w);
 }
 
+/// Lanes must not leave while others of their warp wait for them at a barrier of the CTA.
+void check_barrier(Warp& w, u32 mask) {
+    for_lanes(w.live & ~mask, [&](u32 l) {
+        const u32 pc = w.lane_pc[l];
+        if (pc < kParked || (w.mask >> l & 1) != 0) {
+            return;
+        }
+        const std::string& opcode = w.cta->launch->kernel->opcode[pc & ~kParked];
+        if (opcode.starts_with("bar") && !opcode.starts_with("bar.warp")) {
+            u32 waiting = 0;
+            for_lanes(w.live & ~mask, [&](u32 other) { waiting |= (u32)(w.lane_pc[other] == pc) << other; });
+            fault(w, w.code + (pc & ~kParked), l, FaultKind::Deadlock, "divergent-barrier",
+                  "only " + lane_names(waiting) + " of its warp reach the barrier; " + lane_names(mask) + " do not");
+        }
+    });
+}
+
 const Inst* leave(Warp& w, const Inst* i, u32 mask) {
+    u32 waiting = 0;
+    if (w.diverged) [[unlikely]] {
+        check_barrier(w, mask);
+        for_lanes(w.live & ~w.mask, [&](u32 l) { waiting |= w.lane_pc[l] & kParked; });
+    }
+    // Remembered, so that those who wait for these lanes do not take them for lanes that never were.
+    place(w, mask, waiting);
     w.live &= ~mask;
     if (w.live == 0) {
         w.state = Warp::State::Done;
@@ -62,6 +87,49 @@ PTXSIM_INLINE u32 taken(Warp& w, const Inst* i) {
 }
 
 }  // namespace
+
+const Inst* gather(Warp& w, const Inst* i, u32 members, FaultKind kind, const char* name) {
+    const u32 wanted = members & w.live, missing = wanted & ~w.mask;
+    const u32 lane = (u32)std::countr_zero(w.mask), here = i->pc | kParked;
+    if ((members & ~w.live) != 0) [[unlikely]] {
+        u32 gone = 0;
+        for_lanes(members & ~w.live, [&](u32 l) { gone |= (u32)(w.lane_pc[l] == kParked) << l; });
+        if (gone != 0) {
+            fault(w, i, lane, kind, name, "its mask names " + lane_names(gone) + ", which have exited meanwhile");
+        }
+    }
+    if (w.mask == wanted) [[likely]] {
+        return nullptr;
+    }
+    u32 arrived = 0, coming = 0;
+    if (w.diverged && i[-1].run != control::guard) {
+        for_lanes(missing, [&](u32 l) {
+            arrived |= (u32)(w.lane_pc[l] == here) << l;
+            coming |= (u32)(w.lane_pc[l] < kParked) << l;
+        });
+    }
+    if ((w.mask & ~wanted) != 0) {
+        fault(w, i, lane, kind, name, lane_names(w.mask & ~wanted) + " run it outside its mask");
+    }
+    if ((missing & ~arrived & ~coming) != 0) {
+        fault(w, i, lane, kind, name,
+              "only " + lane_names(w.mask | arrived) + " of its warp are here; missing are " +
+                  lane_names(missing & ~arrived));
+    }
+    place(w, w.mask, arrived == missing ? i->pc : here);
+    if (arrived == missing) {
+        // All here: they go on together, and the others later.
+        place(w, arrived, i->pc);
+        u32 next = ~0u;
+        for_lanes(w.live & ~wanted, [&](u32 l) { next = std::min(next, w.lane_pc[l]); });
+        w.mask = wanted;
+        w.stop = next;
+        w.diverged = next != ~0u;
+        w.uniform = wanted == w.live;
+        return nullptr;
+    }
+    return resume_lowest(w);
+}
 
 const Inst* block_head(Warp& w, const Inst* i) {
     if (w.diverged && i->pc >= w.stop) {

@@ -141,6 +141,7 @@ void begin_warp(Warp& w, Worker& worker, const Launch& launch, u32 index, u32 th
     w.cta = &worker.cta;
     w.worker = &worker;
     w.copies.clear();
+    std::memset(w.lane_pc, 0, sizeof w.lane_pc);
     std::memset(w.committed, 0, sizeof w.committed);
     for (const Kernel::SpecialSlot& special : launch.kernel->specials) {
         fill_special(w, launch, special);

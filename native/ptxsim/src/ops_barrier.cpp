@@ -1,4 +1,5 @@
 // CTA barriers. A warp that arrives ends its turn; grid.cpp lets it go on when everybody has come.
+#include "converge.h"
 #include "ops.h"
 
 namespace ptxsim {
@@ -9,16 +10,10 @@ namespace {
 
 constexpr u32 kCounted = 1;  // the number of threads is given
 
-void require_all_lanes(Warp& w, const Inst* i) {
-    if (w.mask != w.live) [[unlikely]] {
-        fault(w, i, (u32)std::countr_zero(w.mask), FaultKind::Deadlock, "divergent-barrier",
-              "only " + lane_names(w.mask) + " of its warp reach the barrier; " + lane_names(w.live & ~w.mask) +
-                  " do not");
-    }
-}
-
 const Inst* arrive(Warp& w, const Inst* i) {
-    require_all_lanes(w, i);
+    if (const Inst* other = control::gather(w, i, w.live, FaultKind::Deadlock, "divergent-barrier")) {
+        return other;
+    }
     w.barrier_id = get<u32>(w, i->a)[std::countr_zero(w.mask)];
     w.barrier_threads = i->mods & kCounted ? get<u32>(w, i->b)[std::countr_zero(w.mask)] : 0;
     if (w.barrier_id >= 16 || w.barrier_threads % kLanes != 0) {

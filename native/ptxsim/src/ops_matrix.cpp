@@ -2,23 +2,28 @@
 #include <cmath>
 
 #include "access.h"
+#include "converge.h"
 #include "halves.h"
 
 namespace ptxsim {
 
 namespace {
 
-void require_whole_warp(Warp& w, const Inst* i, const char* name) {
-    if (w.mask != kAllLanes) [[unlikely]] {
+/// Null when all 32 lanes are here.
+const Inst* meet(Warp& w, const Inst* i, const char* name) {
+    if (w.live != kAllLanes) [[unlikely]] {
         fault(w, i, (u32)std::countr_zero(w.mask), FaultKind::IllegalInstruction, "divergent-warp",
-              std::string(name) + " needs all 32 lanes; missing are " + lane_names(~w.mask));
+              std::string(name) + " needs all 32 lanes; missing are " + lane_names(~w.live));
     }
+    return control::gather(w, i, kAllLanes, FaultKind::IllegalInstruction, "divergent-warp");
 }
 
 /// Each matrix is eight rows of 16 bytes; lanes 8m to 8m+7 give the row addresses of matrix m.
 template <u32 Matrices, bool Transposed>
 const Inst* ldmatrix(Warp& w, const Inst* i) {
-    require_whole_warp(w, i, "ldmatrix");
+    if (const Inst* other = meet(w, i, "ldmatrix")) {
+        return other;
+    }
     Worker& worker = *w.worker;
     const Lanes<u64> a = addresses(w, i);
     for (u32 m = 0; m < Matrices; m++) {
@@ -121,7 +126,9 @@ PTXSIM_INLINE void write_accumulator(Warp& w, const u32* slots, const Accumulato
 /// list: d 0-3, a 4-7, b 8-9, c 10-13. A registers seen as halves are row-major [8][8] already.
 template <class Half, u32 Steps>
 const Inst* mma_half(Warp& w, const Inst* i) {
-    require_whole_warp(w, i, "mma");
+    if (const Inst* other = meet(w, i, "mma")) {
+        return other;
+    }
     const u32* list = i->list;
     alignas(64) float a[2 * Steps][64];
     for (u32 k = 0; k < 2 * Steps; k++) {
@@ -177,7 +184,9 @@ float tf32(u32 bits) {
 /// m16n8k8 and m16n8k4 of tf32: lane 4g+t holds (row g, k t), then row g+8, then k t+4.
 template <u32 Steps>
 const Inst* mma_tf32(Warp& w, const Inst* i) {
-    require_whole_warp(w, i, "mma");
+    if (const Inst* other = meet(w, i, "mma")) {
+        return other;
+    }
     float a[16][4 * Steps], b[4 * Steps][8], c[16][8];
     for (u32 l = 0; l < kLanes; l++) {
         const u32 g = l / 4, t = l % 4;
@@ -210,7 +219,9 @@ const Inst* mma_tf32(Warp& w, const Inst* i) {
 /// m16n8k32 and m16n8k16 of bytes: each register holds four consecutive k, 16 k per pair of A registers.
 template <class A, class B, u32 Steps>
 const Inst* mma_bytes(Warp& w, const Inst* i) {
-    require_whole_warp(w, i, "mma");
+    if (const Inst* other = meet(w, i, "mma")) {
+        return other;
+    }
     const u32* list = i->list;
     A a[16][16 * Steps];
     B b[8][16 * Steps];

@@ -1,31 +1,20 @@
 // Exchanges between the lanes of a warp: shfl, vote, redux, match, activemask.
+#include "converge.h"
 #include "ops.h"
 
 namespace ptxsim {
 
 namespace {
 
-/// .sync instructions: every lane of the mask must be here. Lanes that do not exist or have exited may be named.
-void require_members(Warp& w, const Inst* i, u32 members) {
-    if ((members & w.live) != w.mask) [[unlikely]] {
-        const u32 missing = members & w.live & ~w.mask, strangers = w.mask & ~members;
-        const u32 lane = (u32)std::countr_zero(w.mask);
-        fault(w, i, lane, FaultKind::IllegalInstruction, "divergent-warp",
-              missing != 0 ? "its mask names " + lane_names(missing) + ", which are not here"
-                           : lane_names(strangers) + " run it outside its mask");
-    }
-}
-
-u32 member_mask(Warp& w, const Inst* i, u32 offset) {
-    // The mask must be the same in all lanes that meet.
+/// .sync instructions: every live lane of the mask must come, and nobody else. Null when they are here.
+const Inst* meet(Warp& w, const Inst* i, u32 offset) {
     const Lanes<u32> masks = get<u32>(w, offset);
     const u32 members = masks[std::countr_zero(w.mask)];
     if ((pack(masks != splat(members)) & w.mask) != 0) [[unlikely]] {
         fault(w, i, (u32)std::countr_zero(w.mask), FaultKind::IllegalInstruction, "divergent-warp",
               "its lanes disagree about the mask");
     }
-    require_members(w, i, members);
-    return members;
+    return control::gather(w, i, members, FaultKind::IllegalInstruction, "divergent-warp");
 }
 
 enum class Shuffle { Up, Down, Butterfly, Index };
@@ -33,7 +22,9 @@ enum class Shuffle { Up, Down, Butterfly, Index };
 /// list: 0 member mask, 1 predicate; mods bit 0: there is a predicate.
 template <Shuffle S>
 const Inst* shfl(Warp& w, const Inst* i) {
-    member_mask(w, i, i->list[0]);
+    if (const Inst* other = meet(w, i, i->list[0])) {
+        return other;
+    }
     const Lanes<u32> value = get<u32>(w, i->a), b = get<u32>(w, i->b), c = get<u32>(w, i->c);
     Lanes<u32> result = value;
     u32 inside = 0;
@@ -104,7 +95,9 @@ enum class Vote { All, Any, Uniform, Ballot };
 
 template <Vote V>
 const Inst* vote(Warp& w, const Inst* i) {
-    member_mask(w, i, i->b);
+    if (const Inst* other = meet(w, i, i->b)) {
+        return other;
+    }
     u32 bits = get_predicate(w, i->a);
     bits = (i->mods & 1 ? ~bits : bits) & w.mask;
     if constexpr (V == Vote::Ballot) {
@@ -136,7 +129,9 @@ void decode_vote(Builder& b) {
 
 template <class T, class Op>
 const Inst* redux(Warp& w, const Inst* i) {
-    member_mask(w, i, i->b);
+    if (const Inst* other = meet(w, i, i->b)) {
+        return other;
+    }
     const Lanes<T> value = get<T>(w, i->a);
     T sum = value[std::countr_zero(w.mask)];
     for_lanes(w.mask & (w.mask - 1), [&](u32 l) { sum = Op::apply(sum, (T)value[l]); });
@@ -209,7 +204,9 @@ void decode_redux(Builder& b) {
 /// match.any: the lanes that hold the same value. match.all: all of them, or none.
 template <class T, bool All>
 const Inst* match(Warp& w, const Inst* i) {
-    member_mask(w, i, i->b);
+    if (const Inst* other = meet(w, i, i->b)) {
+        return other;
+    }
     const Lanes<T> value = get<T>(w, i->a);
     if constexpr (All) {
         const u32 same = pack(value == splat<T>(value[std::countr_zero(w.mask)])) & w.mask;
@@ -259,7 +256,9 @@ void decode_activemask(Builder& b) {
 }
 
 const Inst* warp_barrier(Warp& w, const Inst* i) {
-    member_mask(w, i, i->a);
+    if (const Inst* other = meet(w, i, i->a)) {
+        return other;
+    }
     SharedShadow::synchronise_warp(w);
     return i + 1;
 }

@@ -12,6 +12,7 @@ internal static class BenchVerb
         command.Subcommands.Add(BenchSampleVerb.Create(cancellation));
         command.Subcommands.Add(BenchTrainVerb.Create(cancellation));
         command.Subcommands.Add(BenchKernelsVerb.Create(cancellation));
+        command.Subcommands.Add(BenchMemoryVerb.Create());
         command.Subcommands.Add(BenchMakeModelVerb.Create());
         return command;
     }
