@@ -1,4 +1,5 @@
 // The tasks behind build.sh. Everything is built in Release; what is built lies in bin/ and obj/ of each project and in artifacts/.
+#load "kernels/PtxRules.cs"
 using System.Xml.Linq;
 
 var target = Argument("target", "Build");
@@ -28,6 +29,49 @@ void BuildDotNet(FilePath project) =>
         ArgumentCustomization = arguments => arguments.Append("-nodeReuse:false"),
     });
 
+Task("Kernels")
+    .Description("CUDA kernels into artifacts/kernels: one PTX text for each .cu, checked against the rules.")
+    .Does(() =>
+{
+    var source = root.Combine("kernels");
+    var output = artifacts.Combine("kernels");
+    EnsureDirectoryExists(output);
+    string compiler = EnvironmentVariable("FARM_CLANG") ?? "clang++-19";
+    var opcodeList = source.CombineWithFilePath("opcodes.txt");
+    var opcodes = PtxRules.Opcodes(System.IO.File.ReadAllLines(opcodeList.FullPath));
+    var shared = GetFiles("./kernels/*.cuh").Append(opcodeList).Append(source.CombineWithFilePath("PtxRules.cs")).Append(root.CombineWithFilePath("build.cake"));
+    DateTime Written(FilePath file) => System.IO.File.GetLastWriteTimeUtc(file.FullPath);
+    DateTime newest = shared.Max(Written);
+    var kernels = GetFiles("./kernels/*.cu").OrderBy(f => f.FullPath, StringComparer.Ordinal).ToList();
+    foreach (var stale in GetFiles(output.FullPath + "/*.ptx").Where(p => !kernels.Any(k => k.GetFilenameWithoutExtension().ToString() == p.GetFilenameWithoutExtension().ToString())))
+    {
+        DeleteFile(stale);
+    }
+
+    foreach (var kernel in kernels)
+    {
+        var ptx = output.CombineWithFilePath(kernel.GetFilenameWithoutExtension().AppendExtension(".ptx"));
+        if (FileExists(ptx) && Written(ptx) > newest && Written(ptx) > Written(kernel))
+        {
+            continue;
+        }
+
+        // Kept under another name until it has passed, so that a refused kernel is compiled and refused again.
+        string unchecked_ = ptx.FullPath + ".unchecked";
+        Execute(compiler, new ProcessArgumentBuilder()
+            .Append("-x cuda --cuda-device-only --cuda-gpu-arch=sm_80 -Xclang -target-feature -Xclang +ptx70 -nocudainc -nocudalib")
+            .Append("-std=c++20 -O3 -mllvm -disable-block-placement -gline-directives-only -Wall -Werror -S").AppendQuoted(kernel.FullPath).Append("-o").AppendQuoted(unchecked_));
+        var breaches = PtxRules.Breaches(System.IO.File.ReadAllText(unchecked_), opcodes).ToList();
+        if (breaches.Count > 0)
+        {
+            throw new CakeException($"{kernel.GetFilename()} may not ship (the text is {unchecked_}):\n  " + string.Join("\n  ", breaches.Take(20)));
+        }
+
+        System.IO.File.Move(unchecked_, ptx.FullPath, overwrite: true);
+        System.IO.File.SetLastWriteTimeUtc(ptx.FullPath, DateTime.UtcNow);
+    }
+});
+
 // CMake refuses a cache that was made elsewhere, e.g. before the checkout was moved.
 void BuildCMake(DirectoryPath source, DirectoryPath build, params string[] options)
 {
@@ -53,12 +97,14 @@ void BuildCMake(DirectoryPath source, DirectoryPath build, params string[] optio
 }
 
 Task("Native")
-    .Description("CPU kernels into artifacts/native.")
+    .Description("CPU kernels into artifacts/native, CUDA kernels into artifacts/kernels, the driver simulator into artifacts/ptxsim.")
+    .IsDependentOn("Kernels")
+    .IsDependentOn("PtxSim")
     .Does(() => BuildCMake(root.Combine("native"), nativeBuild));
 
 Task("PtxSim")
     .Description("The CUDA driver simulator, a libcuda.so.1 that runs PTX on the CPU, into artifacts/ptxsim.")
-    .Does(() => BuildCMake(root.Combine("native/ptxsim"), artifacts.Combine("ptxsim"), "-DCMAKE_CXX_COMPILER=clang++-19"));
+    .Does(() => BuildCMake(root.Combine("native/ptxsim"), artifacts.Combine("ptxsim"), "-DCMAKE_CXX_COMPILER=" + (EnvironmentVariable("FARM_CLANG") ?? "clang++-19")));
 
 Task("Build")
     .Description("The kernels and the whole solution.")

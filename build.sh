@@ -4,7 +4,8 @@
 #   ./build.sh                 build everything (Release)
 #   ./build.sh test            build and run every test; the last line counts them
 #   ./build.sh farm ARGS...    run the command line, building first what is stale
-#   ./build.sh native          build the CPU kernels alone
+#   ./build.sh native          build the CPU kernels, the CUDA kernels and the driver simulator alone
+#   ./build.sh kernels         compile and check the CUDA kernels alone
 #   ./build.sh ptxsim          build the CUDA driver simulator alone: artifacts/ptxsim/libcuda.so.1
 #   ./build.sh bench ARGS...   run the benchmarks
 #   ./build.sh pack            make a folder and an archive to hand on
@@ -67,14 +68,15 @@ require_tools() {
   die "Missing tools; install what your system calls: ${missing[*]}"
 }
 
+# The CUDA kernels are compiled by clang alone, and the driver simulator is written with its vector extensions; FARM_CLANG names another one, of version 19 or later.
+require_clang() {
+  [ -n "${FARM_CLANG:-}" ] || require_tools clang++-19=clang-19
+}
+
 require_compiler() {
   require_sdk
   require_tools g++=g++ cmake=cmake make=make
-}
-
-# The driver simulator is written with clang's vector extensions.
-require_clang() {
-  require_tools clang++-19=clang-19
+  require_clang
 }
 
 cake() {
@@ -85,7 +87,7 @@ cake() {
 
 # One line for every file that goes into the command line: path, time, size. Equal lists mean nothing is stale.
 farm_inputs() {
-  (cd "$root" && find src native Directory.Build.props Directory.Packages.props build.cake \
+  (cd "$root" && find src native kernels Directory.Build.props Directory.Packages.props build.cake \
     \( -name bin -o -name obj \) -prune -o -type f -printf '%p %T@ %s\n' 2>/dev/null | LC_ALL=C sort)
 }
 
@@ -117,9 +119,13 @@ case $command in
     require_compiler
     cake "${command^}" "$@"
     ;;
+  kernels)
+    require_sdk
+    require_clang
+    cake Kernels "$@"
+    ;;
   ptxsim)
     require_compiler
-    require_clang
     cake PtxSim "$@"
     ;;
   test)

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Farm.Cli.Verbs;
 using Farm.Core;
+using Farm.Cuda.Driver;
 
 namespace Farm.Cli;
 
@@ -33,6 +34,12 @@ public static class Program
             Console.Error.WriteLine(e.Message);
             Trace(e);
             return ExitCodes.BadInput;
+        }
+        catch (CudaException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            Trace(e);
+            return ExitCodes.Failed;
         }
         catch (OperationCanceledException e)
         {
@@ -65,7 +72,7 @@ public static class Program
             QuarkVerb.Create(cancellation), FeedMeVerb.Create(cancellation), RewardConditionVerb.Create(cancellation), SimulateVerb.Create(cancellation), RecoverVerb.Create(),
             AnnotateVerb.Create(cancellation), EvaluateVerb.Create(cancellation), LeaderboardVerb.Create(), AnalyzeVerb.Create(), ConsistencyVerb.Create(), WinrateVerb.Create(),
             UltraFeedbackVerb.Create(cancellation), SparseFeedbackVerbs.Conversions(), OaiBaselineVerb.Create(cancellation), CompareModelsVerb.Create(cancellation),
-            TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(), PocketVerb.Create(args => Invoke(args, cancellation), cancellation),
+            TokenizeVerb.Create(), BenchVerb.Create(cancellation), DoctorVerb.Create(cancellation), PocketVerb.Create(args => Invoke(args, cancellation), cancellation),
         })
         {
             root.Subcommands.Add(verb);

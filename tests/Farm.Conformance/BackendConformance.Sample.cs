@@ -5,7 +5,8 @@ namespace Farm.Conformance;
 
 public abstract partial class BackendConformance
 {
-    private const int Draws = 200_000;
+    /// <summary>Draws of a statistical test, a multiple of 1000; a slow backend may make fewer.</summary>
+    protected virtual int Draws => 200_000;
     private static readonly int[] Vocabularies = [1, 2, 33, 1000, 32001];
 
     /// <summary>Every filter alone, and all together.</summary>

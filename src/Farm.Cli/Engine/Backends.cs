@@ -2,6 +2,8 @@ using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Core;
 using Farm.Cpu;
+using Farm.Cuda;
+using Farm.Cuda.Driver;
 using MachineLimits = Farm.Cli.Machine.MachineLimits;
 
 namespace Farm.Cli.Engine;
@@ -10,14 +12,32 @@ namespace Farm.Cli.Engine;
 internal static class Backends
 {
     /// <summary>The backend that the flags ask for.</summary>
-    public static IBackend Create(EngineSettings settings) => new CpuBackend(settings.Threads, bf16Activations: settings.Bf16Activations);
+    public static ITrainingBackend Create(EngineSettings settings) => Create(settings.Device, settings.Threads, settings.Bf16Activations);
+
+    /// <summary>The backend of a device.</summary>
+    /// <exception cref="BadInputException">There is no such device here; the message says what was looked for.</exception>
+    public static ITrainingBackend Create(DeviceChoice device, int threads, bool bf16Activations = false) => device.IsCuda
+        ? new CudaBackend(device.Ordinal, device.IsSimulator, bf16Activations) { Compute = bf16Activations ? CudaCompute.BF16 : CudaCompute.F32 }
+        : new CpuBackend(threads, bf16Activations: bf16Activations);
 
     /// <summary>Whether the backend rounds the activations of bf16 weights.</summary>
-    public static bool Bf16Activations(IBackend backend) => backend is CpuBackend { Bf16Activations: true };
+    public static bool Bf16Activations(IBackend backend) => backend is CpuBackend { Bf16Activations: true } or CudaBackend { Bf16Activations: true };
 
-    /// <summary>Measures what the backend's machine can do; takes a second or two.</summary>
-    public static MachineLimits Measure(IBackend backend)
+    /// <summary>Whether the backend's times mean nothing.</summary>
+    public static bool IsSimulated(IBackend backend) => backend is CudaBackend && CudaDriver.IsSimulator;
+
+    /// <summary>
+    /// What the backend's machine can do: measured on a CPU, which takes a second or two; the data sheet's peaks of a GPU. Null where neither is known.
+    /// </summary>
+    public static MachineLimits? Measure(IBackend backend)
     {
+        if (backend is CudaBackend cuda)
+        {
+            return !CudaDriver.IsSimulator && cuda.Gpu.Peaks is { } peaks
+                ? new MachineLimits(peaks.MemoryBytesPerSecond, peaks.Bf16FlopsPerSecond, peaks.Bf16FlopsPerSecond, peaks.Bf16FlopsPerSecond)
+                : null;
+        }
+
         var measured = ((CpuBackend)backend).Measure();
         return new MachineLimits(measured.ReadBytesPerSecond, measured.FlopsPerSecond, measured.Int8OperationsPerSecond, measured.Bf16FlopsPerSecond);
     }
@@ -35,6 +55,6 @@ internal static class Backends
             SimdLevel.Portable => "portable",
             var level => level.ToString(),
         };
-        return new CpuReport(CpuFeatures.Names(), kernels, backend.Threads, Measure(backend));
+        return new CpuReport(CpuFeatures.Names(), kernels, backend.Threads, Measure(backend)!.Value);
     }
 }

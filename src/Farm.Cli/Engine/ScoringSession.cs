@@ -52,7 +52,7 @@ internal sealed class ScoringSession
         ["input"] = InputFingerprint.Of(Rows, Prompts),
         ["model"] = _folder.Fingerprint(),
         ["dtype"] = _settings.Precision,
-        ["device"] = _settings.Device,
+        ["device"] = _settings.Device.Name,
     };
 
     /// <summary>Scores the rows that the journal does not hold yet.</summary>

@@ -4,7 +4,6 @@ using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Core;
-using Farm.Cpu;
 using Farm.Models.Checkpoints;
 using Farm.Models.Prompts;
 using Farm.Models.Tokenizers;
@@ -95,7 +94,7 @@ internal sealed class TrainingSession
             throw new BadInputException($"{_settings.Train}: no row is left to train on.");
         }
 
-        using var backend = new CpuBackend(_settings.Threads);
+        using var backend = Backends.Create(_settings.Device, _settings.Threads, _settings.Bf16Activations);
         using var checkpoint = Checkpoint.Open(_settings.Model);
         using var model = TrainableLlama.Load(backend, checkpoint, _folder.Config, new TrainableLlamaOptions
         {

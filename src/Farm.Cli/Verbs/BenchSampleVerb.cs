@@ -39,6 +39,11 @@ internal static class BenchSampleVerb
         command.SetAction(result =>
         {
             var settings = engine.Read(result);
+            if (settings.Device.IsSimulator)
+            {
+                throw new BadInputException("farm bench sample measures time, which the driver simulator has none of; farm bench kernels --device cuda-sim counts instead.");
+            }
+
             int n = Positive("-n", result.GetRequiredValue(samples)), prompt = Positive("--prompt-tokens", result.GetRequiredValue(promptTokens));
             int tokens = Positive("--new-tokens", result.GetRequiredValue(newTokens)), runs = Positive("--repeat", result.GetRequiredValue(repeat));
             var folder = ModelFolder.OpenShape(result.GetRequiredValue(model));
@@ -65,10 +70,10 @@ internal static class BenchSampleVerb
             double prefill = Median(timed.Select(r => r.PrefillRate)), decode = Median(timed.Select(r => r.DecodeRate));
             // Measuring the machine takes memory of its own, so the peak is read before.
             long peak = PeakMemory.Bytes();
-            var roofline = new Roofline(folder.Config, settings.DType, settings.Bf16Activations, decoder.StepBytes, Backends.Measure(backend));
+            var roofline = Backends.Measure(backend) is { } limits ? new Roofline(folder.Config, settings.DType, settings.Bf16Activations, decoder.StepBytes, limits) : null;
             // The first token of a sample comes from the prompt's hidden state; over the run a sample's own keys average half its length.
-            double bound = n / roofline.DecodeStepSeconds(n, prompt, tokens / 2.0);
-            double prefillBound = prompt / roofline.PrefillSeconds(prompt);
+            double? bound = n / roofline?.DecodeStepSeconds(n, prompt, tokens / 2.0);
+            double? prefillBound = prompt / roofline?.PrefillSeconds(prompt);
             if (result.GetValue(json))
             {
                 StandardOutput.WriteLine(w =>
@@ -83,10 +88,14 @@ internal static class BenchSampleVerb
                     w.WriteNumber("repeat", runs);
                     w.WriteNumber("prefill_tokens_per_second", Math.Round(prefill, 2));
                     w.WriteNumber("decode_tokens_per_second", Math.Round(decode, 2));
-                    w.WriteNumber("roofline_prefill_tokens_per_second", Math.Round(prefillBound, 2));
-                    w.WriteNumber("roofline_decode_tokens_per_second", Math.Round(bound, 2));
-                    w.WriteNumber("roofline_fraction", Math.Round(decode / bound, 4));
-                    w.WriteNumber("roofline_prefill_fraction", Math.Round(prefill / prefillBound, 4));
+                    if (bound is { } decodeLimit && prefillBound is { } prefillLimit)
+                    {
+                        w.WriteNumber("roofline_prefill_tokens_per_second", Math.Round(prefillLimit, 2));
+                        w.WriteNumber("roofline_decode_tokens_per_second", Math.Round(decodeLimit, 2));
+                        w.WriteNumber("roofline_fraction", Math.Round(decode / decodeLimit, 4));
+                        w.WriteNumber("roofline_prefill_fraction", Math.Round(prefill / prefillLimit, 4));
+                    }
+
                     w.WriteNumber("weight_bytes", decoder.WeightBytes);
                     w.WriteNumber("kv_bytes", generator.Statistics.PeakKvBytes);
                     w.WriteNumber("peak_rss_bytes", peak);
@@ -95,8 +104,8 @@ internal static class BenchSampleVerb
             }
             else
             {
-                Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"prefill  {prefill,9:F1} tokens/s  {prefill / prefillBound,5:P0} of the roofline ({prefillBound:F1})"));
-                Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"decode   {decode,9:F1} tokens/s  {decode / bound,5:P0} of the roofline ({bound:F1})"));
+                Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"prefill  {prefill,9:F1} tokens/s{Share(prefill, prefillBound)}"));
+                Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"decode   {decode,9:F1} tokens/s{Share(decode, bound)}"));
                 Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory   {peak / 1048576.0,9:F0} MiB at most, weights {decoder.WeightBytes / 1048576.0:F0} MiB"));
             }
 
@@ -116,6 +125,9 @@ internal static class BenchSampleVerb
             (statistics.PrefillTokens - prefillTokens) / (statistics.PrefillSeconds - prefillSeconds),
             (statistics.DecodeTokens - decodeTokens) / (statistics.DecodeSeconds - decodeSeconds));
     }
+
+    private static string Share(double rate, double? bound) =>
+        bound is { } limit ? string.Create(CultureInfo.InvariantCulture, $"  {rate / limit,5:P0} of the roofline ({limit:F1})") : string.Empty;
 
     private static double Median(IEnumerable<double> values)
     {

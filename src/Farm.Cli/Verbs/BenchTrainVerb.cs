@@ -5,7 +5,6 @@ using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Core;
-using Farm.Cpu;
 using Farm.Models.Checkpoints;
 using Farm.Models.Configuration;
 using Farm.Training;
@@ -30,6 +29,7 @@ internal static class BenchTrainVerb
         var recompute = new Option<bool>("--recompute") { Description = "As in farm sft." };
         var repeat = new Option<int>("--repeat") { Description = "Timed steps after one that warms up; the median is reported.", HelpName = "R", DefaultValueFactory = _ => 3 };
         var json = new Option<bool>("--json") { Description = "Prints JSON." };
+        var device = new DeviceOption();
         var command = new Command(
             "train",
             "Times training steps: forward, backward, clipping and AdamW on random tokens. Operations count as 6 for each weight of a product and token, and attention's "
@@ -39,6 +39,7 @@ internal static class BenchTrainVerb
             command.Options.Add(option);
         }
 
+        device.AddTo(command);
         command.SetAction(result =>
         {
             var type = result.GetRequiredValue(dtype) switch
@@ -48,6 +49,13 @@ internal static class BenchTrainVerb
                 var other => throw new BadInputException($"--dtype must be f32 or bf16 for training, not '{other}'."),
             };
             int sequences = Positive("--batch", result.GetValue(batch)), tokens = Positive("--sequence", result.GetValue(sequence)), runs = Positive("--repeat", result.GetValue(repeat));
+            var chosen = device.Read(result);
+            if (chosen.IsSimulator)
+            {
+                throw new BadInputException("farm bench train measures time, which the driver simulator has none of; farm bench kernels --device cuda-sim counts instead.");
+            }
+
+            int cpuThreads = EngineOptions.CheckThreads(result.GetValue(threads));
             string folder = result.GetRequiredValue(model);
             var config = ModelFolder.OpenShape(folder).Config;
             if (tokens < 2 || tokens > config.MaxPositionEmbeddings)
@@ -55,7 +63,7 @@ internal static class BenchTrainVerb
                 throw new BadInputException($"--sequence must be from 2 to the model's context of {config.MaxPositionEmbeddings}, not {tokens}.");
             }
 
-            using var backend = new CpuBackend(EngineOptions.CheckThreads(result.GetValue(threads)));
+            using var backend = Backends.Create(chosen, cpuThreads);
             using var loaded = Load(backend, folder, config, new TrainableLlamaOptions { DType = type, Recompute = result.GetValue(recompute), MaxPositions = tokens });
             var random = new Random(1);
             TrainingExample[] examples = [.. Enumerable.Range(0, sequences)
@@ -83,27 +91,33 @@ internal static class BenchTrainVerb
             double median = (seconds[runs / 2] + seconds[(runs - 1) / 2]) / 2;
             // Measuring the machine takes memory of its own, so the peak is read before.
             long peak = PeakMemory.Bytes();
-            double rate = sequences * tokens / median, flops = Operations(config, sequences, tokens) / median, limit = Backends.Measure(backend).FloatOperations;
+            double rate = sequences * tokens / median, flops = Operations(config, sequences, tokens) / median;
+            double? limit = Backends.Measure(backend)?.FloatOperations;
             if (result.GetValue(json))
             {
                 StandardOutput.WriteLine(w =>
                 {
                     w.WriteStartObject();
                     w.WriteString("dtype", type.Name());
-                    w.WriteNumber("threads", backend.Threads);
+                    w.WriteString("device", backend.Name);
+                    w.WriteNumber("threads", cpuThreads);
                     w.WriteNumber("batch", sequences);
                     w.WriteNumber("sequence", tokens);
                     w.WriteNumber("seconds_per_step", Math.Round(median, 5));
                     w.WriteNumber("tokens_per_second", Math.Round(rate, 2));
                     w.WriteNumber("flops_per_second", Math.Round(flops));
-                    w.WriteNumber("flops_fraction_of_peak", Math.Round(flops / limit, 4));
+                    if (limit is { } peakFlops)
+                    {
+                        w.WriteNumber("flops_fraction_of_peak", Math.Round(flops / peakFlops, 4));
+                    }
+
                     w.WriteNumber("peak_rss_bytes", peak);
                     w.WriteEndObject();
                 });
             }
             else
             {
-                Console.Out.WriteLine(FormattableString.Invariant($"train    {rate,9:F1} tokens/s  {flops / limit,5:P0} of the float32 peak ({limit / 1e9:F1} GFLOP/s)"));
+                Console.Out.WriteLine(FormattableString.Invariant($"train    {rate,9:F1} tokens/s{Share(flops, limit)}"));
                 Console.Out.WriteLine(FormattableString.Invariant($"memory   {peak / 1048576.0,9:F0} MiB at most"));
             }
 
@@ -112,7 +126,7 @@ internal static class BenchTrainVerb
         return command;
     }
 
-    private static TrainableLlama Load(CpuBackend backend, string folder, ModelConfig config, TrainableLlamaOptions options)
+    private static TrainableLlama Load(ITrainingBackend backend, string folder, ModelConfig config, TrainableLlamaOptions options)
     {
         using var checkpoint = Checkpoint.Open(folder);
         return TrainableLlama.Load(backend, checkpoint, config, options);
@@ -128,6 +142,10 @@ internal static class BenchTrainVerb
         double attention = sequences * config.Layers * query * (2 + 5) * 2 * tokens * (tokens + 1) / 2;
         return products + attention;
     }
+
+    private static string Share(double flops, double? limit) => limit is { } peak
+        ? FormattableString.Invariant($"  {flops / peak,5:P0} of the float32 peak ({peak / 1e9:F1} GFLOP/s)")
+        : string.Empty;
 
     private static int Positive(string name, int value) => value >= 1 ? value : throw new BadInputException($"{name} must be at least 1, not {value}.");
 }

@@ -11,6 +11,8 @@ internal static class BenchVerb
         var command = new Command("bench", "Measures this machine at Farm's work.");
         command.Subcommands.Add(BenchSampleVerb.Create(cancellation));
         command.Subcommands.Add(BenchTrainVerb.Create(cancellation));
+        command.Subcommands.Add(BenchKernelsVerb.Create(cancellation));
+        command.Subcommands.Add(BenchMemoryVerb.Create());
         command.Subcommands.Add(BenchMakeModelVerb.Create());
         return command;
     }

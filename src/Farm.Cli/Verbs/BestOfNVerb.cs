@@ -90,7 +90,7 @@ internal static class BestOfNVerb
         drawn.AddTo(fingerprint);
         fingerprint["score-text"] = options.ScoreText;
         fingerprint["dtype"] = settings.Precision;
-        fingerprint["device"] = settings.Device;
+        fingerprint["device"] = settings.Device.Name;
         return fingerprint;
     }
 

@@ -66,7 +66,7 @@ internal static class DecodeVerb
         var fingerprint = new JsonObject { ["verb"] = "decode", ["input"] = InputFingerprint.Of(items), ["model"] = folder.Fingerprint() };
         drawn.AddTo(fingerprint);
         fingerprint["dtype"] = settings.Precision;
-        fingerprint["device"] = settings.Device;
+        fingerprint["device"] = settings.Device.Name;
         return fingerprint;
     }
 

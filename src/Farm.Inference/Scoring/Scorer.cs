@@ -212,7 +212,7 @@ public sealed class Scorer : IDisposable
     }
 
     /// <summary>Pages that may be reserved, settled at the first call so that later ones do not count the cache itself as taken.</summary>
-    private long BudgetPages() => _budgetPages ??= (Options.KvBudgetBytes ?? FreeMemory.Bytes() / 4) / PageBytes;
+    private long BudgetPages() => _budgetPages ??= (Options.KvBudgetBytes ?? FreeMemory.Bytes(Model.Backbone.Backend) / 4) / PageBytes;
 
     private static void RequireNumbers(IReadOnlyList<ScoringGroup> groups, float[][] rewards)
     {

@@ -1,0 +1,36 @@
+namespace Farm.Cuda.Driver;
+
+/// <summary>Status codes of the driver that Farm tells apart; the driver has many more.</summary>
+internal enum CudaResult
+{
+    Success = 0,
+    InvalidValue = 1,
+    OutOfMemory = 2,
+    NotInitialized = 3,
+    Deinitialized = 4,
+    StubLibrary = 34,
+    DeviceUnavailable = 46,
+    NoDevice = 100,
+    InvalidDevice = 101,
+    InvalidImage = 200,
+    InvalidContext = 201,
+    NoBinaryForGpu = 209,
+    EccUncorrectable = 214,
+    InvalidPtx = 218,
+    UnsupportedPtxVersion = 222,
+    InvalidHandle = 400,
+    NotFound = 500,
+    IllegalAddress = 700,
+    LaunchOutOfResources = 701,
+    LaunchTimeout = 702,
+    HardwareStackError = 714,
+    IllegalInstruction = 715,
+    MisalignedAddress = 716,
+    InvalidAddressSpace = 717,
+    InvalidPc = 718,
+    LaunchFailed = 719,
+    NotSupported = 801,
+    SystemNotReady = 802,
+    SystemDriverMismatch = 803,
+    Unknown = 999,
+}

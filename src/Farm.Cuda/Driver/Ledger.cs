@@ -1,0 +1,28 @@
+namespace Farm.Cuda.Driver;
+
+/// <summary>Counts driver objects made and not yet given back, so that a test can tell that nothing leaks. Nothing here is ever freed by a finalizer.</summary>
+internal static class Ledger
+{
+    private static long _contexts, _modules, _streams, _events, _buffers, _bytes, _pinned, _graphs;
+
+    internal static ref long Contexts => ref _contexts;
+
+    internal static ref long Modules => ref _modules;
+
+    internal static ref long Streams => ref _streams;
+
+    internal static ref long Events => ref _events;
+
+    internal static ref long Buffers => ref _buffers;
+
+    internal static ref long Bytes => ref _bytes;
+
+    internal static ref long Pinned => ref _pinned;
+
+    internal static ref long Graphs => ref _graphs;
+
+    /// <summary>Everything alive, for comparison.</summary>
+    internal static (long Contexts, long Modules, long Streams, long Events, long Buffers, long Bytes, long Pinned, long Graphs) Snapshot() =>
+        (Interlocked.Read(ref _contexts), Interlocked.Read(ref _modules), Interlocked.Read(ref _streams), Interlocked.Read(ref _events),
+            Interlocked.Read(ref _buffers), Interlocked.Read(ref _bytes), Interlocked.Read(ref _pinned), Interlocked.Read(ref _graphs));
+}

@@ -1,0 +1,70 @@
+using Farm.Cuda.Driver;
+
+namespace Farm.Cuda.Launch;
+
+/// <summary>
+/// Device memory for what an operation's kernels hand each other. It is cut anew by every operation: the stream runs in order, so the next
+/// operation's kernels start when the last one's have read what they need. Equal calls get equal addresses, which lets graphs be replayed.
+/// </summary>
+internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDisposable
+{
+    private const long Alignment = 256;
+    private readonly List<CudaMemory> _blocks = [];
+    private int _at;
+    private long _used;
+
+    /// <summary>Bytes held.</summary>
+    internal long Bytes => _blocks.Sum(b => b.Bytes);
+
+    /// <summary>Begins an operation: everything taken before is free again.</summary>
+    internal void Reset()
+    {
+        if (_blocks.Count > 1)
+        {
+            // The last operation outgrew the block; from now on one block holds that much.
+            long total = Bytes;
+            Release();
+            _blocks.Add(CudaMemory.Create(device, queue, total));
+        }
+
+        (_at, _used) = (0, 0);
+    }
+
+    /// <summary>The place up to which memory is taken.</summary>
+    internal (int Block, long Used) Mark() => (_at, _used);
+
+    /// <summary>What was taken since the mark is free again, for later launches of the same operation.</summary>
+    internal void Release((int Block, long Used) mark) => (_at, _used) = mark;
+
+    /// <summary>Uninitialised bytes, aligned to 256, until the next operation.</summary>
+    internal nint Take(long bytes)
+    {
+        long size = (Math.Max(bytes, 1) + Alignment - 1) / Alignment * Alignment;
+        for (; _at < _blocks.Count && _used + size > _blocks[_at].Bytes; _at++)
+        {
+            _used = 0;
+        }
+
+        if (_at == _blocks.Count)
+        {
+            _used = 0;
+            _blocks.Add(CudaMemory.Create(device, queue, Math.Max(size, 64 << 10)));
+        }
+
+        nint address = _blocks[_at].Address + (nint)_used;
+        _used += size;
+        return address;
+    }
+
+    public void Dispose() => Release();
+
+    private void Release()
+    {
+        foreach (var block in _blocks)
+        {
+            block.Dispose();
+        }
+
+        _blocks.Clear();
+    }
+}
