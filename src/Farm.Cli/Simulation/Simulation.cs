@@ -325,6 +325,6 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
             SaveTotalLimit = 1,
             Resume = resume,
         };
-        return new TrainingSettings(model, train, null, trainer, PocketWorld.Context, false, false, null, DType.F32, DType.F32, settings.Threads, null, null, false);
+        return new TrainingSettings(model, train, null, trainer, PocketWorld.Context, false, false, null, DType.F32, DType.F32, settings.Threads, DeviceChoice.Cpu, false, null, null, false);
     }
 }
