@@ -28,6 +28,22 @@ public sealed class EmbeddedModelsTests : IDisposable
     }
 
     [Fact]
+    public void Should_carry_a_policy_and_a_reward_model_whole_and_small()
+    {
+        Assert.True(EmbeddedModels.Available);
+        Assert.Equal(8, EmbeddedModels.Checksums.Count);
+        var folders = EmbeddedModels.Extract(_folder);
+        string[] files = [.. new[] { folders.Policy, folders.Reward }.SelectMany(f => Directory.GetFiles(f))];
+        Assert.Equal(8, files.Length);
+        Assert.InRange(files.Sum(f => new FileInfo(f).Length), 1, 12_000_000);
+        foreach (string file in files)
+        {
+            string name = Path.GetRelativePath(Path.GetDirectoryName(folders.Policy)!, file).Replace('\\', '/');
+            Assert.Contains($"{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))}  {name}", EmbeddedModels.Checksums);
+        }
+    }
+
+    [Fact]
     public void Should_repair_what_was_changed()
     {
         var folders = Bundle().Extract(_folder);

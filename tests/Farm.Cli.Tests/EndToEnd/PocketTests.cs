@@ -63,6 +63,17 @@ public sealed class PocketTests : IDisposable
     }
 
     [Fact]
+    public void Should_run_best_of_16_on_the_embedded_models_without_arguments()
+    {
+        var result = FarmProcess.Run("best-of-n", "--max-instances", "40", "--json");
+        Assert.Equal(0, result.ExitCode);
+        var gain = JsonDocument.Parse(result.Output).RootElement;
+        Assert.Equal(40, gain.GetProperty("prompts").GetInt32());
+        Assert.InRange(gain.GetProperty("gold_single").GetDouble(), 0.35, 0.75);
+        Assert.True(gain.GetProperty("gold_best").GetDouble() > gain.GetProperty("gold_single").GetDouble());
+    }
+
+    [Fact]
     public void Should_let_simulated_judges_compare_samples()
     {
         string input = _folder.Write("in.json", """
