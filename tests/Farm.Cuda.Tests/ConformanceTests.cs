@@ -7,7 +7,7 @@ namespace Farm.Cuda.Tests;
 public sealed class CudaConformanceTests : BackendConformance
 {
     // A simulated draw takes a tenth of a millisecond; which token is drawn is compared with the reference elsewhere.
-    protected override int Draws => 10_000;
+    protected override int Draws => 100_000;
 
     protected override IBackend CreateBackend(int threads) => Simulated.Backend();
 }

@@ -46,7 +46,7 @@ internal static class InferenceCases
         yield return LogProb(decode, m.Vocabulary);
     }
 
-    private static KernelCase Linear(string op, int inner, int outer, int rows, DType type, bool norm = false, bool accumulate = false, LinearLayout layout = LinearLayout.Concatenated)
+    internal static KernelCase Linear(string op, int inner, int outer, int rows, DType type, bool norm = false, bool accumulate = false, LinearLayout layout = LinearLayout.Concatenated)
     {
         long elements = (long)inner * outer * (layout == LinearLayout.GateUp ? 2 : 1);
         double weights = type == DType.I8 ? elements * (1 + (4.0 / 64)) : elements * type.Size();
@@ -66,15 +66,22 @@ internal static class InferenceCases
         return new KernelRun(() => o.Backend.RmsNorm(x, w, 1e-5f, y), () => o.Read(y));
     });
 
-    private static KernelCase Embedding(int rows, ModelShape m) => new("embedding", $"{rows} of {m.Vocabulary} rows of {m.Hidden}, f32", 8.0 * rows * m.Hidden, 0, Exact, o =>
+    internal static KernelCase Embedding(int rows, ModelShape m, DType type = DType.F32) => new("embedding", $"{rows} of {m.Vocabulary} rows of {m.Hidden}, {type.Name()}", (4.0 + type.Size()) * rows * m.Hidden, 0, Exact, o =>
     {
         // A table of a few thousand rows costs as much to read as one of the whole vocabulary.
         int entries = Math.Min(m.Vocabulary, 4096);
         var (ids, table, y) = (o.Ints(1, rows, i => i * 31 % entries), o.Real(entries, m.Hidden), o.Zero(rows, m.Hidden));
+        if (type != DType.F32)
+        {
+            var rounded = o.Zero(entries, m.Hidden, type);
+            o.Backend.Copy(table, rounded);
+            table = rounded;
+        }
+
         return new KernelRun(() => o.Backend.Embedding(ids, table, y), () => o.Read(y));
     });
 
-    private static KernelCase EmbeddingPacked(int rows, ModelShape m, DType type) =>
+    internal static KernelCase EmbeddingPacked(int rows, ModelShape m, DType type) =>
         new("embedding", $"{rows} rows of {m.Hidden} from a packed {type.Name()} weight", (4.0 + type.Size()) * rows * m.Hidden, 0, type == DType.I8 ? 1e-6 : Exact, o =>
         {
             int entries = Math.Min(m.Vocabulary, 4096);
@@ -93,10 +100,21 @@ internal static class InferenceCases
             });
         });
 
-    private static KernelCase GatherRows(int rows, int width) => new("gather-rows", $"{rows} rows of {width}", 8.0 * rows * width, 0, Exact, o =>
+    internal static KernelCase GatherRows(int rows, int width, DType type = DType.F32) => new("gather-rows", $"{rows} rows of {width}, {type.Name()}", 2.0 * rows * width * type.Size(), 0, Exact, o =>
     {
         var (x, ids, y) = (o.Real(rows, width), o.Ints(1, rows, i => (i * 7) % rows), o.Zero(rows, width));
-        return new KernelRun(() => o.Backend.GatherRows(x, ids, y), () => o.Read(y));
+        if (type == DType.F32)
+        {
+            return new KernelRun(() => o.Backend.GatherRows(x, ids, y), () => o.Read(y));
+        }
+
+        var (rounded, gathered) = (o.Zero(rows, width, type), o.Zero(rows, width, type));
+        o.Backend.Copy(x, rounded);
+        return new KernelRun(() => o.Backend.GatherRows(rounded, ids, gathered), () =>
+        {
+            o.Backend.Copy(gathered, y);
+            return o.Read(y);
+        });
     });
 
     private static KernelCase RopeAppend(ModelShape m, int rows, DType storage) =>
@@ -108,7 +126,7 @@ internal static class InferenceCases
             return new KernelRun(() => cache.Append(qkv), () => o.Read(qkv));
         });
 
-    private static KernelCase AttentionPrefill(ModelShape m, int rows, DType storage)
+    internal static KernelCase AttentionPrefill(ModelShape m, int rows, DType storage)
     {
         double pairs = (double)rows * (rows + 1) / 2;
         return new KernelCase("attention-prefill", $"{rows} tokens, {m.Heads}/{m.KvHeads} heads of {m.HeadDim}, {storage.Name()} pages",
@@ -122,7 +140,7 @@ internal static class InferenceCases
         });
     }
 
-    private static KernelCase AttentionDecode(ModelShape m, int samples, int prefix, int suffix, DType storage) =>
+    internal static KernelCase AttentionDecode(ModelShape m, int samples, int prefix, int suffix, DType storage) =>
         new("attention-decode", $"{samples} samples of {suffix} tokens after one prompt of {prefix}, {m.Heads}/{m.KvHeads} heads of {m.HeadDim}, {storage.Name()} pages",
             (8.0 * samples * m.QueryWidth) + (2.0 * (prefix + (samples * suffix)) * m.KvHeads * m.HeadDim * storage.Size()), 4.0 * samples * (prefix + suffix) * m.QueryWidth, Float, o =>
         {
@@ -134,7 +152,7 @@ internal static class InferenceCases
             return new KernelRun(() => o.Backend.Attention(queries, m.Heads, cache.Pool, 0, plan, 1 / MathF.Sqrt(m.HeadDim), y), () => o.Read(y));
         });
 
-    private static KernelCase Sample(int rows, int vocabulary, SamplingParameters parameters, string mode) =>
+    internal static KernelCase Sample(int rows, int vocabulary, SamplingParameters parameters, string mode) =>
         new("sample", $"{rows} rows of {vocabulary}, {mode}", 4.0 * rows * vocabulary, 2.0 * rows * vocabulary, Float, o =>
         {
             var (logits, keys) = (o.Real(rows, vocabulary, 6f), o.Ints(rows, 3, i => i));
@@ -143,7 +161,7 @@ internal static class InferenceCases
             return new KernelRun(() => o.Backend.Sample(logits, parameters, 7, keys, tokens, logprobs, seen), () => o.Read(tokens, logprobs));
         });
 
-    private static KernelCase LogProb(int rows, int vocabulary) => new("log-prob-gather", $"{rows} rows of {vocabulary}", 4.0 * rows * vocabulary, 3.0 * rows * vocabulary, Float, o =>
+    internal static KernelCase LogProb(int rows, int vocabulary) => new("log-prob-gather", $"{rows} rows of {vocabulary}", 4.0 * rows * vocabulary, 3.0 * rows * vocabulary, Float, o =>
     {
         var (logits, ids, logprobs, entropy) = (o.Real(rows, vocabulary, 6f), o.Ints(1, rows, i => i * 13 % vocabulary), o.Zero(1, rows), o.Zero(1, rows));
         return new KernelRun(() => o.Backend.LogProbGather(logits, ids, 0.8f, logprobs, entropy), () => o.Read(logprobs, entropy));

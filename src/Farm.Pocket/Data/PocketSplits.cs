@@ -42,9 +42,10 @@ internal static class PocketSplits
                 {
                     var row = kind.Write(draws);
 
-                    // A draw can be degenerate, e.g. a list of one; the kind then does not read it back.
-                    if (kind.Read(row) is not null && keys.Add(row.Key))
+                    // A draw can be degenerate, e.g. a list of one; the kind then does not read it back. Most that fail are known already, which is cheaper to see.
+                    if (!keys.Contains(row.Key) && kind.Read(row) is not null)
                     {
+                        keys.Add(row.Key);
                         rows.Add((row, kind));
                         break;
                     }

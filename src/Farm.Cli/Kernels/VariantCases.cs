@@ -1,0 +1,39 @@
+using Farm.Core;
+
+namespace Farm.Cli.Kernels;
+
+/// <summary>Shapes that choose the variants of kernels that the models' shapes leave out: other tile classes, head sizes, storage types and small vocabularies.</summary>
+internal static class VariantCases
+{
+    /// <summary>Columns that give every multiprocessor of a large GPU a block of 64.</summary>
+    private const int Wide = 64 * 160;
+
+    /// <summary>All of them.</summary>
+    public static IEnumerable<KernelCase> All()
+    {
+        foreach (var type in new[] { DType.BF16, DType.I8 })
+        {
+            foreach (var (rows, columns) in new[] { (16, Wide), (20, Wide), (20, 256), (40, 256) })
+            {
+                yield return InferenceCases.Linear("linear", 64, columns, rows, type);
+            }
+        }
+
+        var few = new ModelShape("few", 256, 512, 4, 4, 64, 100, 1);
+        var grouped = new ModelShape("grouped", 256, 512, 4, 1, 64, 100, 1);
+        var large = new ModelShape("large", 256, 512, 2, 2, 128, 100, 1);
+        foreach (var storage in new[] { DType.BF16, DType.F32 })
+        {
+            yield return InferenceCases.AttentionDecode(few, 3, 150, 20, storage);
+            yield return InferenceCases.AttentionDecode(grouped, 16, 150, 20, storage);
+            yield return InferenceCases.AttentionPrefill(grouped, 70, storage);
+            yield return InferenceCases.AttentionDecode(large, 3, 150, 20, storage);
+        }
+
+        yield return InferenceCases.Embedding(9, few, DType.BF16);
+        yield return InferenceCases.EmbeddingPacked(9, few, DType.F32);
+        yield return InferenceCases.GatherRows(9, 40, DType.BF16);
+        yield return InferenceCases.Sample(5, 100, new SamplingParameters { Temperature = 0.8f, TopK = 20 }, "a small vocabulary");
+        yield return InferenceCases.LogProb(5, 100);
+    }
+}
