@@ -4,7 +4,7 @@
 #   train.sh [--shapes "tiny small"] [--rounds 3] [--threads 2] [--repeat 3] [--sequence 256] [--python python3]
 #
 # Float32; batch 8 for tiny, 4 for other shapes. A ratio is taken within its round; the median of the rounds is reported.
-# PyTorch is what the chosen Python imports: apt-get install python3-torch (then --python /usr/bin/python3), or pip install torch.
+# PyTorch is what the chosen Python imports: apt-get install python3-torch libopenblas0-pthread (without the second it multiplies with the reference BLAS, 50 times slower; then --python /usr/bin/python3), or pip install torch.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
