@@ -74,7 +74,6 @@ class Builder {
     u32 constant(u64 bits, Type type);
     /// An immediate integer operand.
     u64 integer(size_t n) const;
-    u32 label_pc_placeholder(size_t n) const { return operand(n).reg; }
     void shared_access(u32 bytes);
     u32 target_sm() const { return build_.file.target; }
     const Parameter* parameter(std::string_view name) const;

@@ -139,6 +139,6 @@ internal static class PocketTrainVerb
         int equal = sums.Count(EmbeddedModels.Checksums.Contains);
         return equal == sums.Count
             ? "every file equals the embedded one"
-            : $"{sums.Count - equal} of {sums.Count} files differ from the embedded ones (another vector width of the CPU rounds differently)";
+            : $"{sums.Count - equal} of {sums.Count} files differ from the embedded ones (a CPU of another vector width may round differently)";
     }
 }
