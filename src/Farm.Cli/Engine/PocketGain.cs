@@ -8,11 +8,12 @@ namespace Farm.Cli.Engine;
 
 /// <summary>What the gold judge says of best-of-n against single samples.</summary>
 /// <param name="Prompts">Instructions.</param>
+/// <param name="Samples">Samples of each of them.</param>
 /// <param name="Best">Mean gold score of the responses ranked first.</param>
 /// <param name="Single">Mean gold score of all samples: what one sample scores on average.</param>
 /// <param name="Wins">Share of all (best, other sample) pairs of unequal gold score that the best wins.</param>
 /// <param name="Ties">Share of pairs of equal gold score.</param>
-internal sealed record PocketGain(int Prompts, double Best, double Single, double Wins, double Ties)
+internal sealed record PocketGain(int Prompts, int Samples, double Best, double Single, double Wins, double Ties)
 {
     /// <summary>Judges every sample.</summary>
     public static PocketGain Of(IReadOnlyList<PocketRow> rows, IReadOnlyList<RankedPrompt> ranked)
@@ -30,7 +31,7 @@ internal sealed record PocketGain(int Prompts, double Best, double Single, doubl
             ties += gold.Skip(1).Count(g => gold[0] == g);
         }
 
-        return new PocketGain(rows.Count, best / rows.Count, single / samples, pairs > ties ? wins / (double)(pairs - ties) : 0, pairs > 0 ? ties / (double)pairs : 0);
+        return new PocketGain(rows.Count, ranked[0].Samples.Count, best / rows.Count, single / samples, pairs > ties ? wins / (double)(pairs - ties) : 0, pairs > 0 ? ties / (double)pairs : 0);
     }
 
     /// <summary>Writes the fields into an open JSON object.</summary>
@@ -46,5 +47,5 @@ internal sealed record PocketGain(int Prompts, double Best, double Single, doubl
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"{Prompts} instructions: gold score {Best:F3} for the best of 16, {Single:F3} for a single sample; of the pairs with unequal scores the best wins {Wins:P1} ({Ties:P1} are tied)");
+        $"{Prompts} instructions: gold score {Best:F3} for the best of {Samples}, {Single:F3} for a single sample; of the pairs with unequal scores the best wins {Wins:P1} ({Ties:P1} are tied)");
 }

@@ -76,30 +76,6 @@ internal sealed record CurvePoint(double N, double Kl, double Proxy, double Gold
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
     public static CurvePoint FromJson(JsonNode json) => new((double)json["n"]!, (double)json["kl"]!, (double)json["proxy"]!, (double)json["gold"]!, (double)json["gold_standard_error"]!);
 
-    /// <summary>
-    /// Best-of-n for n = 1, 2, 4, ...: the samples of each row are cut into groups of n, of which the one of the highest reward is taken; the mean over groups and rows. The KL is Stiennon et al.'s log n - (n - 1) / n.
-    /// </summary>
-    public static IReadOnlyList<CurvePoint> BestOfN(float[][] rewards, double[][] gold)
-    {
-        var points = new List<CurvePoint>();
-        for (int n = 1; n <= rewards[0].Length; n *= 2)
-        {
-            double proxy = 0;
-            double[] means = new double[rewards.Length];
-            for (int row = 0; row < rewards.Length; row++)
-            {
-                int[] best = Winners(rewards[row], n);
-                proxy += best.Average(i => (double)rewards[row][i]);
-                means[row] = best.Average(i => gold[row][i]);
-            }
-
-            var (mean, error) = SimulatedMethod.Mean(means);
-            points.Add(new CurvePoint(n, Math.Log(n) - ((n - 1.0) / n), proxy / rewards.Length, mean, error));
-        }
-
-        return points;
-    }
-
     /// <summary>The place of the highest reward in each group of n; the first of equal ones.</summary>
     public static int[] Winners(float[] rewards, int n) => [.. Enumerable.Range(0, rewards.Length / n).Select(group =>
     {

@@ -122,7 +122,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
                 "single" => new SimulatedJudge("single", JudgeBias.None, 0, settings.Seed),
                 _ => throw new ArgumentException($"no preferences of kind {kind}"),
             };
-            AlpacaFiles.Write(In($"preferences-{kind}.json"), PocketPreferences.Create(rows, samples, judge, settings.PairsPerRow, settings.Seed));
+            AlpacaFiles.Write(In($"preferences-{kind}.json"), PocketPreferences.Create(rows, samples, judge, settings.PairsPerRow, settings.Seed, asSampled: true));
         }
 
         return new JsonObject { ["rows"] = rows.Length };
@@ -130,7 +130,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
 
     private JsonObject TrainReward(string kind)
     {
-        var tuning = Tuning(Policy, In($"preferences-{kind}.json"), Reward(kind), settings.RewardLearningRate, settings.RewardEpochs);
+        var tuning = Tuning(Policy, In($"preferences-{kind}.json"), Reward(kind), settings.RewardLearningRate, settings.RewardEpochs, settings.RewardBatch);
         var session = TrainingSession.Open(tuning, ModelHead.Reward);
         var all = session.Builder.Pairs(TrainingData.Preferences(tuning.Train, null));
         var (train, held) = Permutations.Split(all.Examples.Count, all.Examples.Count / 10, settings.Seed);
@@ -154,7 +154,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
 
             case "feedme":
             {
-                var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.TuneLearningRate, settings.TuneEpochs);
+                var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.TuneLearningRate, settings.FeedbackEpochs);
                 var session = TrainingSession.Open(tuning, ModelHead.Language);
                 session.Run(new SftTask(), session.Builder.Sft(FeedMe.Rows(TrainingData.Preferences(tuning.Train, null))), null, cancellation, quiet: true);
                 break;
@@ -162,7 +162,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
 
             case "reward-condition":
             {
-                var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.TuneLearningRate, settings.TuneEpochs);
+                var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.TuneLearningRate, settings.FeedbackEpochs);
                 var session = TrainingSession.Open(tuning, ModelHead.Language, RewardConditioning.Tokens);
                 session.Run(new SftTask(), session.Builder.Sft(RewardConditioning.Rows(TrainingData.Preferences(tuning.Train, null))), null, cancellation, quiet: true);
                 break;
@@ -258,7 +258,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
     private JsonObject BestOfNCurve(string kind)
     {
         string[][] samples = ReadSamples("sft");
-        var points = CurvePoint.BestOfN(_bench.Reward(Reward(kind), _eval, samples, cancellation), _bench.Gold(_eval, samples));
+        var points = BestOfNEstimate.Curve(_bench.Reward(Reward(kind), _eval, samples, cancellation), _bench.Gold(_eval, samples));
         return new JsonObject { ["curve"] = new JsonArray([.. points.Select(p => p.ToJson())]) };
     }
 
@@ -309,13 +309,13 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
     private FeedbackSettings Feedback(string name, string kind) => new(
         Policy, Reward(kind), "pocket:unlabeled", null, In(name), false, PpoLayout.Full, null, DType.F32, DType.F32, settings.Threads, false, null, null, true, false);
 
-    private TrainingSettings Tuning(string model, string train, string folder, double learningRate, int epochs)
+    private TrainingSettings Tuning(string model, string train, string folder, double learningRate, int epochs, int batch = 32)
     {
         var trainer = new TrainerOptions
         {
             OutputFolder = folder,
             Epochs = epochs,
-            MicroBatch = 32,
+            MicroBatch = batch,
             Accumulation = 1,
             LearningRate = learningRate,
             AdamW = new AdamWOptions { WeightDecay = 0.1 },

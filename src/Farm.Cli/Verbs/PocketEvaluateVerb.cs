@@ -1,10 +1,13 @@
 using System.CommandLine;
+using System.Globalization;
 using Farm.Cli.Engine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
+using Farm.Cli.Simulation;
 using Farm.Core;
 using Farm.Pocket;
 using Farm.Pocket.Embedded;
+using Farm.Pocket.Judging;
 
 namespace Farm.Cli.Verbs;
 
@@ -43,7 +46,10 @@ internal static class PocketEvaluateVerb
             using var models = PocketModels.Load(new ModelFolders(policyFolder ?? folders.Policy, rewardFolder ?? folders.Reward), settings);
             var eval = PocketWorld.Default.Split("eval");
             var val = PocketWorld.Default.Split("val");
-            var gain = PocketGain.Of(eval, models.Rank($"Best of {count}", eval, count, result.GetValue(seed), cancellation).Ranked);
+            var best = models.Rank($"Best of {count}", eval, count, result.GetValue(seed), cancellation).Ranked;
+            var gain = PocketGain.Of(eval, best);
+            var curve = BestOfNEstimate.Curve(
+                [.. best.Select(r => r.Samples.Select(s => s.Reward).ToArray())], [.. best.Zip(eval, (r, row) => r.Samples.Select(s => GoldJudge.Score(row, s.Sample.Text).Total).ToArray())]);
             var ranked = models.Rank("Accuracy", val, AccuracySamples, result.GetValue(seed), cancellation).Ranked;
             var accuracy = PocketAccuracy.Of(val, ranked, result.GetValue(seed));
             var kinds = PocketKinds.Of(val, ranked, result.GetValue(seed));
@@ -53,6 +59,18 @@ internal static class PocketEvaluateVerb
                 {
                     w.WriteStartObject();
                     gain.WriteFields(w);
+                    w.WriteStartArray("best_of_n");
+                    foreach (var point in curve)
+                    {
+                        w.WriteStartObject();
+                        w.WriteNumber("n", point.N);
+                        w.WriteNumber("reward", Math.Round(point.Proxy, 4));
+                        w.WriteNumber("gold", Math.Round(point.Gold, 4));
+                        w.WriteNumber("gold_standard_error", Math.Round(point.GoldError, 4));
+                        w.WriteEndObject();
+                    }
+
+                    w.WriteEndArray();
                     accuracy.WriteFields(w);
                     kinds.WriteFields(w);
                     w.WriteEndObject();
@@ -61,6 +79,7 @@ internal static class PocketEvaluateVerb
             else
             {
                 Console.Out.WriteLine(gain);
+                Console.Out.WriteLine($"Best of n: {string.Join("; ", curve.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.N} reward {p.Proxy:F3}, gold {p.Gold:F3} ± {p.GoldError:F3}")))}");
                 Console.Out.WriteLine(accuracy);
                 Console.Out.WriteLine($"Of the val split, ranked among {AccuracySamples}:\n{kinds}");
             }

@@ -19,9 +19,10 @@ internal static class PocketPreferVerb
         var judge = new Option<string>("--judge") { Description = "The pool of simulated judges, one of them by its number, or the gold judge.", HelpName = "pool|1..13|gold", DefaultValueFactory = _ => "pool" };
         var flip = new Option<double?>("--p-label-flip") { Description = "Share of rows whose label is turned round; 0.25 unless given, 0 for gold.", HelpName = "P" };
         var pairs = new Option<int>("--pairs-per-row") { Description = "Most pairs of a row; equal outputs make none.", HelpName = "N", DefaultValueFactory = _ => 1 };
+        var asSampled = new Option<bool>("--as-sampled") { Description = "Draws pairs from the outputs as they are, so that a frequent one is compared often; else equal outputs count once." };
         var seed = new Option<ulong>("--seed") { Description = "Seed of the pairs, their order, the judges' flips and their ties.", HelpName = "S" };
         var command = new Command("prefer", "Lets simulated judges compare the outputs of each row.");
-        foreach (var option in new Option[] { input, output, judge, flip, pairs, seed })
+        foreach (var option in new Option[] { input, output, judge, flip, pairs, asSampled, seed })
         {
             command.Options.Add(option);
         }
@@ -39,7 +40,7 @@ internal static class PocketPreferVerb
             OutputFile.Check(target);
             var rows = InstructionFile.Read(source, requireOutput: true);
             var questions = PocketRows.Of(source, rows);
-            var preferences = PocketPreferences.Create(questions, [.. rows.Select(r => r.Outputs)], judging, most, result.GetValue(seed));
+            var preferences = PocketPreferences.Create(questions, [.. rows.Select(r => r.Outputs)], judging, most, result.GetValue(seed), result.GetValue(asSampled));
             if (preferences.Count == 0)
             {
                 throw new BadInputException($"{source}: no row has two different outputs, so there is nothing to compare.");

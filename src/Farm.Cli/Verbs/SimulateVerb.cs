@@ -19,9 +19,10 @@ internal static class SimulateVerb
         var seed = new Option<ulong>("--seed") { Description = "Seed of training, sampling and judges.", HelpName = "S" };
         var threads = new Option<int>("--threads") { Description = "Threads of the kernels.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
         var ppoSteps = new Option<int?>("--ppo-steps") { Description = "Outer steps of PPO and Quark, instead of the settings' own.", HelpName = "N" };
+        var numbers = new Option<string?>("--settings") { Description = "JSON file of numbers in place of the settings' own, with the names that simulate.json has.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Prints the results as JSON." };
         var command = new Command("simulate", "Runs the AlpacaFarm experiment in the pocket world, offline: fine-tuning, simulated preferences, a reward model, every method, and what judges and gold say of them.");
-        foreach (var option in new Option[] { output, quick, methods, resume, seed, threads, ppoSteps, json })
+        foreach (var option in new Option[] { output, quick, methods, resume, seed, threads, ppoSteps, numbers, json })
         {
             command.Options.Add(option);
         }
@@ -42,6 +43,11 @@ internal static class SimulateVerb
 
             int width = EngineOptions.CheckThreads(result.GetValue(threads));
             var settings = result.GetValue(quick) ? SimulationSettings.Quick(result.GetValue(seed), width) : SimulationSettings.Full(result.GetValue(seed), width);
+            if (result.GetValue(numbers) is { } file)
+            {
+                settings = settings.With(file);
+            }
+
             if (result.GetValue(ppoSteps) is { } steps)
             {
                 settings = steps >= 1

@@ -8,13 +8,16 @@ public static class PocketPreferences
 {
     /// <summary>Pairs among given responses, e.g. samples of a policy.</summary>
     /// <param name="rows">The rows; their outputs are not used.</param>
-    /// <param name="responses">For each row its responses; equal ones count once, and a row with fewer than two different ones gives no pair.</param>
+    /// <param name="responses">For each row its responses; a row with fewer than two different ones gives no pair.</param>
     /// <param name="judge">Who labels.</param>
     /// <param name="pairsPerRow">The most pairs of a row, at least 1; they are different pairs.</param>
     /// <param name="seed">Seed of the choice and order of pairs.</param>
+    /// <param name="asSampled">
+    /// Draws pairs from the responses as they are, so that a frequent one is compared often, as pairs of samples of a policy are; else equal responses count once.
+    /// </param>
     /// <exception cref="BadInputException">The counts do not match, or a judge's answer is neither 1 nor 2.</exception>
     public static IReadOnlyList<PocketPreference> Create(
-        IReadOnlyList<PocketRow> rows, IReadOnlyList<IReadOnlyList<string>> responses, IPairwiseJudge judge, int pairsPerRow = 1, ulong seed = 0)
+        IReadOnlyList<PocketRow> rows, IReadOnlyList<IReadOnlyList<string>> responses, IPairwiseJudge judge, int pairsPerRow = 1, ulong seed = 0, bool asSampled = false)
     {
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentNullException.ThrowIfNull(responses);
@@ -25,7 +28,7 @@ public static class PocketPreferences
             throw new BadInputException($"There are {rows.Count} rows, but responses for {responses.Count}.");
         }
 
-        return [.. rows.Zip(responses).SelectMany(p => Pairs(p.First, p.Second, judge, pairsPerRow, seed))];
+        return [.. rows.Zip(responses).SelectMany(p => Pairs(p.First, p.Second, judge, pairsPerRow, seed, asSampled))];
     }
 
     /// <summary>Pairs without a model: two demonstrations of each row, one of the usual mixed quality and one with a flaw, in random order.</summary>
@@ -53,15 +56,16 @@ public static class PocketPreferences
         return [.. different];
     }
 
-    private static IEnumerable<PocketPreference> Pairs(PocketRow row, IReadOnlyList<string> responses, IPairwiseJudge judge, int most, ulong seed)
+    private static IEnumerable<PocketPreference> Pairs(PocketRow row, IReadOnlyList<string> responses, IPairwiseJudge judge, int most, ulong seed, bool asSampled)
     {
-        string[] different = [.. responses.Distinct(StringComparer.Ordinal)];
+        string[] compared = [.. asSampled ? responses : responses.Distinct(StringComparer.Ordinal)];
         var draws = new Draws(seed, $"order\n{row.Key}");
         (string, string)[] pairs =
         [
-            .. from i in Enumerable.Range(0, different.Length)
-               from j in Enumerable.Range(i + 1, different.Length - i - 1)
-               select (different[i], different[j]),
+            .. from i in Enumerable.Range(0, compared.Length)
+               from j in Enumerable.Range(i + 1, compared.Length - i - 1)
+               where compared[i] != compared[j]
+               select (compared[i], compared[j]),
         ];
         foreach (var (left, right) in draws.Some(pairs, Math.Min(most, pairs.Length)))
         {

@@ -58,21 +58,50 @@ public sealed class SimulationTests : IDisposable
         var second = new Cli.Simulation.Simulation(output, Tiny, SimulationSettings.AllMethods, resume: true, CancellationToken.None).Run();
         Assert.Equal(first.Table, second.Table);
         Assert.Contains("--resume", Refused(Tiny, false), StringComparison.Ordinal);
-        Assert.Contains("PpoSteps was 2 and is now 3", Refused(Tiny with { PpoSteps = 3 }, true), StringComparison.Ordinal);
+        Assert.Contains("ppo_steps was 2 and is now 3", Refused(Tiny with { PpoSteps = 3 }, true), StringComparison.Ordinal);
 
         string Refused(SimulationSettings settings, bool resume) =>
             Assert.Throws<BadInputException>(() => new Cli.Simulation.Simulation(output, settings, ["ppo"], resume, CancellationToken.None)).Message;
     }
 
     [Fact]
-    public void Best_of_n_curve_takes_the_best_of_disjoint_groups()
+    public void Best_of_n_curve_is_the_mean_over_all_subsets()
     {
-        var points = CurvePoint.BestOfN([[1, 3, 2, 0], [5, 5, 4, 6]], [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]]);
+        float[][] rewards = [[1, 3, 2, 0], [5, 5, 4, 6]];
+        double[][] gold = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]];
+        var points = BestOfNEstimate.Curve(rewards, gold);
         Assert.Equal([1, 2, 4], points.Select(p => p.N));
-        Assert.Equal([3.25, ((3 + 2) / 2.0 + ((5 + 6) / 2.0)) / 2, (3 + 6) / 2.0], points.Select(p => p.Proxy));
-        // Of equal rewards the first wins.
-        Assert.Equal(((0.2 + 0.3) / 2 + ((0.5 + 0.8) / 2)) / 2, points[1].Gold, 1e-12);
         Assert.Equal([0, Math.Log(2) - 0.5, Math.Log(4) - 0.75], points.Select(p => p.Kl));
+        foreach (var point in points)
+        {
+            // All subsets written out, as bit sets; of equal rewards the first wins.
+            var best = Enumerable.Range(0, rewards.Length).SelectMany(r => Enumerable.Range(0, 16).Where(set => System.Numerics.BitOperations.PopCount((uint)set) == (int)point.N)
+                .Select(set => (Row: r, Sample: Enumerable.Range(0, 4).Where(i => (set >> i & 1) == 1).MaxBy(i => rewards[r][i])))).ToArray();
+            Assert.Equal(best.Average(b => rewards[b.Row][b.Sample]), point.Proxy, 1e-6);
+            Assert.Equal(best.Average(b => gold[b.Row][b.Sample]), point.Gold, 1e-12);
+        }
+    }
+
+    [Theory]
+    [InlineData("{\"ppo_steps\": 7, \"kinds\": [\"single\"]}", null)]
+    [InlineData("{\"ppo_stepps\": 7}", "no setting 'ppo_stepps'; it has seed, ")]
+    [InlineData("{\"ppo_steps\": \"many\"}", "the setting 'ppo_steps' has a value of another kind")]
+    [InlineData("[7]", "holds no JSON object")]
+    [InlineData("{", "is no JSON")]
+    public void Should_take_numbers_from_a_file(string text, string? refusal)
+    {
+        string file = _folder.File("numbers.json");
+        File.WriteAllText(file, text);
+        if (refusal is null)
+        {
+            var settings = Tiny.With(file);
+            Assert.Equal((7, "single", Tiny.ValRows), (settings.PpoSteps, Assert.Single(settings.Kinds), settings.ValRows));
+            return;
+        }
+
+        string message = Assert.Throws<BadInputException>(() => Tiny.With(file)).Message;
+        Assert.Contains(refusal, message, StringComparison.Ordinal);
+        Assert.Contains(file, message, StringComparison.Ordinal);
     }
 
     [Fact]
