@@ -34,6 +34,22 @@ public sealed class MethodTests : IDisposable
         Assert.True(metrics["eval_reward_chosen"] > metrics["eval_reward_rejected"]);
     }
 
+    [Fact]
+    public void Dpo_of_adapters_begins_at_log_two_and_leaves_the_base_alone()
+    {
+        using var model = TinyModel.Load(new TrainableLlamaOptions { Lora = new LoraOptions { Rank = 2, TargetModules = [LoraOptions.AllLinear] } });
+        using var workspace = model.CreateWorkspace(64);
+        var examples = SequenceLogProbs.WithReference(model, workspace, Pairs, "tiny", _folder.File("cache")).Examples;
+        float[] frozen = TinyModel.Values(model.Base.ValueOf("model.layers.0.mlp.down_proj.weight"));
+        using var trainer = new Trainer(model, new DpoTask(0.1), examples, examples, Options("dpo-lora") with { MaxSteps = 10, LearningRate = 0.05 }, [], []);
+        Assert.Equal(Math.Log(2), trainer.Update(0).Loss, 1e-5);
+        trainer.Run();
+        var metrics = trainer.Evaluate().ToDictionary(m => m.Name, m => m.Value);
+        Assert.Equal(1, metrics["eval_accuracy"]);
+        Assert.True(metrics["eval_loss"] < 0.6, $"{metrics["eval_loss"]}");
+        Assert.Equal(frozen, TinyModel.Values(model.Base.ValueOf("model.layers.0.mlp.down_proj.weight")));
+    }
+
     [Theory]
     [InlineData(DpoKind.Sigmoid, 0.1)]
     [InlineData(DpoKind.Ipo, 0)]
