@@ -18,6 +18,8 @@ artifacts=$root/artifacts
 farm_dll=$root/src/Farm.Cli/bin/Release/net10.0/farm.dll
 farm_stamp=$artifacts/farm.stamp
 
+# Nothing here depends on a culture, and the SDK ends at once without libicu, which a small system lacks, unless it is told so.
+export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=${DOTNET_SYSTEM_GLOBALIZATION_INVARIANT:-1}
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 if [ "${CI:-}" = true ]; then
   export NO_COLOR=1 MSBUILDTERMINALLOGGER=off
@@ -35,6 +37,8 @@ find_dotnet() {
   for candidate in "$(command -v dotnet || true)" "${DOTNET_ROOT:-}/dotnet" "${HOME:-}/.dotnet/dotnet"; do
     if [ -x "$candidate" ]; then
       dotnet=$candidate
+      # The tasks call dotnet by name, and dotnet-install.sh does not put it on the path.
+      command -v dotnet >/dev/null 2>&1 || export DOTNET_ROOT=${candidate%/*} PATH=${candidate%/*}:$PATH
       return
     fi
   done
