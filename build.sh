@@ -18,6 +18,8 @@ artifacts=$root/artifacts
 farm_dll=$root/src/Farm.Cli/bin/Release/net10.0/farm.dll
 farm_stamp=$artifacts/farm.stamp
 
+# Nothing here depends on a culture, and the SDK ends at once without libicu, which a small system lacks, unless it is told so.
+export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=${DOTNET_SYSTEM_GLOBALIZATION_INVARIANT:-1}
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 if [ "${CI:-}" = true ]; then
   export NO_COLOR=1 MSBUILDTERMINALLOGGER=off
@@ -35,6 +37,8 @@ find_dotnet() {
   for candidate in "$(command -v dotnet || true)" "${DOTNET_ROOT:-}/dotnet" "${HOME:-}/.dotnet/dotnet"; do
     if [ -x "$candidate" ]; then
       dotnet=$candidate
+      # The tasks call dotnet by name, and dotnet-install.sh does not put it on the path.
+      command -v dotnet >/dev/null 2>&1 || export DOTNET_ROOT=${candidate%/*} PATH=${candidate%/*}:$PATH
       return
     fi
   done
@@ -50,16 +54,23 @@ require_sdk() {
 
 # require_tools PROGRAM=PACKAGE...: installs what is missing where that is possible without asking, else prints the line that does it.
 require_tools() {
-  local pair missing=()
+  local pair missing=() log
   for pair in "$@"; do
-    command -v "${pair%%=*}" >/dev/null 2>&1 || missing+=("${pair#*=}")
+    command -v "${pair%%=*}" >/dev/null 2>&1 || [[ " ${missing[*]-} " == *" ${pair#*=} "* ]] || missing+=("${pair#*=}")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     say "Installing ${missing[*]} with apt-get."
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
-      >/dev/null 2>&1 && return 0
-    die "apt-get could not install: ${missing[*]}"
+    log=$(mktemp)
+    # A package list that cannot be refreshed is no reason not to install: what counts is whether that works.
+    apt-get update -qq >"$log" 2>&1 || true
+    if DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
+      rm -f "$log"
+      return 0
+    fi
+    tail -n 10 "$log" >&2
+    rm -f "$log"
+    die "apt-get could not install ${missing[*]}; what it said is above."
   fi
   if command -v apt-get >/dev/null 2>&1; then
     die "Missing tools. Install them with:
@@ -69,14 +80,13 @@ require_tools() {
 }
 
 # The CUDA kernels are compiled by clang alone, and the driver simulator is written with its vector extensions; FARM_CLANG names another one, of version 19 or later.
-require_clang() {
-  [ -n "${FARM_CLANG:-}" ] || require_tools clang++-19=clang-19
-}
+clang_tools=(clang++-19=clang-19)
+[ -z "${FARM_CLANG:-}" ] || clang_tools=()
 
+# require_compiler PROGRAM=PACKAGE...: what a build needs, and these besides, asked for at once.
 require_compiler() {
   require_sdk
-  require_tools g++=g++ cmake=cmake make=make
-  require_clang
+  require_tools g++=g++ cmake=cmake make=make "${clang_tools[@]}" "$@"
 }
 
 cake() {
@@ -121,7 +131,7 @@ case $command in
     ;;
   kernels)
     require_sdk
-    require_clang
+    require_tools "${clang_tools[@]}"
     cake Kernels "$@"
     ;;
   ptxsim)
@@ -129,9 +139,7 @@ case $command in
     cake PtxSim "$@"
     ;;
   test)
-    require_compiler
-    require_clang
-    require_tools node=nodejs npm=npm spm_encode=sentencepiece spm_train=sentencepiece
+    require_compiler node=nodejs npm=npm spm_encode=sentencepiece spm_train=sentencepiece
     summary=$artifacts/test-results/summary.txt
     rm -f "$summary"
     status=0

@@ -48,7 +48,7 @@ public static class BestOfN
         }
         else if (prompts.FirstOrDefault(prompt => prompt.Text is null) is Prompt prompt)
         {
-            throw new BadInputException($"Row {prompt.Index}: --score-text needs the prompt's text, but only its token ids are given.");
+            throw new BadInputException($"Row {prompt.Index + 1}: --score-text needs the prompt's text, but only its token ids are given.");
         }
     }
 }

@@ -11,24 +11,24 @@ namespace Farm.Inference;
 public sealed record Prompt(int Index, int[] Ids, string? Text = null)
 {
     /// <summary>Checks the prompt against a model.</summary>
-    /// <exception cref="BadInputException">It is empty, holds an id outside the vocabulary, or fills the context; the message names the row.</exception>
+    /// <exception cref="BadInputException">It is empty, holds an id outside the vocabulary, or fills the context; the message names the row, counted from 1.</exception>
     public void Validate(int vocabularySize, int context)
     {
         if (Ids.Length == 0)
         {
-            throw new BadInputException($"Row {Index}: the prompt has no tokens.");
+            throw new BadInputException($"Row {Index + 1}: the prompt has no tokens.");
         }
 
         if (Ids.Length >= context)
         {
-            throw new BadInputException($"Row {Index}: the prompt is {Ids.Length} tokens long and leaves no room in the model's context of {context}.");
+            throw new BadInputException($"Row {Index + 1}: the prompt is {Ids.Length} tokens long and leaves no room in the model's context of {context}.");
         }
 
         foreach (int id in Ids)
         {
             if (id < 0 || id >= vocabularySize)
             {
-                throw new BadInputException($"Row {Index}: token id {id} is outside the model's vocabulary of {vocabularySize}.");
+                throw new BadInputException($"Row {Index + 1}: token id {id} is outside the model's vocabulary of {vocabularySize}.");
             }
         }
     }

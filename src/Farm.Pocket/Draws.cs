@@ -41,19 +41,21 @@ public sealed class Draws
         return items[Below(items.Count)];
     }
 
+    /// <summary>One of the items.</summary>
+    public T Pick<T>(ReadOnlySpan<T> items) => items[Below(items.Length)];
+
     /// <summary>So many different places of the list, in random order.</summary>
-    public T[] Some<T>(IReadOnlyList<T> items, int count)
+    public T[] Some<T>(ReadOnlySpan<T> items, int count)
     {
-        ArgumentNullException.ThrowIfNull(items);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, items.Count);
-        T[] shuffled = [.. items];
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, items.Length);
+        T[] shuffled = items.ToArray();
         for (int i = 0; i < count; i++)
         {
             int j = Between(i, shuffled.Length - 1);
             (shuffled[i], shuffled[j]) = (shuffled[j], shuffled[i]);
         }
 
-        return shuffled[..count];
+        return count == shuffled.Length ? shuffled : shuffled[..count];
     }
 
     // FNV-1a over UTF-8: stable over processes and machines, unlike string.GetHashCode. Lone surrogates become U+FFFD.

@@ -7,7 +7,7 @@ namespace Farm.Pocket;
 public sealed record PocketRow(string Instruction, string Input, string Output = "")
 {
     /// <summary>Instruction and input as one text, which identifies a row.</summary>
-    public string Key => $"{Instruction}\n{Input}";
+    public string Key => string.Concat(Instruction, "\n", Input);
 }
 
 /// <summary>A row of AlpacaFarm's preference files.</summary>

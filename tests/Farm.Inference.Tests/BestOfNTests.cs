@@ -76,7 +76,7 @@ public class BestOfNTests
         var text = new BestOfNOptions { ScoreText = true };
         Assert.Contains("tokenizer", Assert.Throws<BadInputException>(() => Run(TestModels.Prompts(3), options: text)).Message, StringComparison.Ordinal);
         var error = Assert.Throws<BadInputException>(() => Run(TestModels.Prompts(3), new FakeTokenizer(), new FakeTokenizer(), text));
-        Assert.Contains("Row 0", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Row 1:", error.Message, StringComparison.Ordinal);
     }
 
     private static List<RankedPrompt> Run(IReadOnlyList<Prompt> prompts, FakeTokenizer? policy = null, FakeTokenizer? reward = null, BestOfNOptions? options = null)

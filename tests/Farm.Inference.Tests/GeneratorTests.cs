@@ -281,7 +281,7 @@ public class GeneratorTests
     {
         using var generator = new Generator(TestModels.Policy(), null, Greedy);
         var error = Assert.Throws<BadInputException>(() => generator.Generate([new Prompt(0, [1]), new Prompt(17, new int[length])], _ => Assert.Fail("work began")));
-        Assert.Contains("Row 17", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Row 18:", error.Message, StringComparison.Ordinal);
         Assert.Contains(part, error.Message, StringComparison.Ordinal);
     }
 
@@ -290,7 +290,7 @@ public class GeneratorTests
     {
         using var generator = new Generator(TestModels.Policy(), null, Greedy);
         var error = Assert.Throws<BadInputException>(() => generator.Generate([new Prompt(2, [1, 41])], _ => { }));
-        Assert.Contains("Row 2", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Row 3:", error.Message, StringComparison.Ordinal);
         Assert.Contains("41", error.Message, StringComparison.Ordinal);
     }
 

@@ -129,8 +129,8 @@ public class ScorerTests
     {
         using var model = TestModels.Reward();
         using var scorer = new Scorer(model, null);
-        Assert.Contains("Row 6", Assert.Throws<BadInputException>(() => scorer.Score([ScoringGroup.Of(6, [], [[]])])).Message, StringComparison.Ordinal);
-        Assert.Contains("Row 7", Assert.Throws<BadInputException>(() => scorer.Score([ScoringGroup.Of(7, [1], [[41]])])).Message, StringComparison.Ordinal);
+        Assert.Contains("Row 7:", Assert.Throws<BadInputException>(() => scorer.Score([ScoringGroup.Of(6, [], [[]])])).Message, StringComparison.Ordinal);
+        Assert.Contains("Row 8:", Assert.Throws<BadInputException>(() => scorer.Score([ScoringGroup.Of(7, [1], [[41]])])).Message, StringComparison.Ordinal);
         Assert.Empty(scorer.Score([]));
         Assert.Empty(scorer.Score([ScoringGroup.Of(0, [1, 2], [])])[0]);
     }
@@ -152,7 +152,7 @@ public class ScorerTests
         float[]? rewards = null;
         var error = Record.Exception(() => rewards = scorer.Score([ScoringGroup.Of(9, [1, 2], [[3]])])[0]);
         // In float64 the sum may be infinite rather than NaN; either way a reward that is not finite must not pass.
-        Assert.Contains("Row 9", Assert.IsType<BadInputException>(error).Message, StringComparison.Ordinal);
+        Assert.Contains("Row 10: the reward of response 1 is", Assert.IsType<BadInputException>(error).Message, StringComparison.Ordinal);
         Assert.Null(rewards);
     }
 

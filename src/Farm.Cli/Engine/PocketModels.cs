@@ -25,12 +25,13 @@ internal sealed class PocketModels : IDisposable
         (_backend, _tokenizer, _policy, _reward, _rewardTokenizer) = (backend, tokenizer, policy, reward, rewardTokenizer);
 
     /// <summary>The folders of the models that this build carries, extracted into the user's cache.</summary>
+    /// <param name="flags">The flags by which the verb takes models of one's own, e.g. "--policy and --reward".</param>
     /// <exception cref="BadInputException">It carries none, or the cache cannot be written.</exception>
-    public static ModelFolders Embedded()
+    public static ModelFolders Embedded(string flags)
     {
         if (!EmbeddedModels.Available)
         {
-            throw new BadInputException("This build carries no models of its own; give --decoder, --scorer, --input and --output.");
+            throw new BadInputException($"This build carries no models of its own; give {flags}.");
         }
 
         string cache = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);

@@ -48,6 +48,14 @@ internal sealed class CaseOperands(ITrainingBackend backend) : IDisposable
         return weight;
     }
 
+    /// <summary>Keeps what lives as long as the operands.</summary>
+    public T Own<T>(T owned)
+        where T : IDisposable
+    {
+        _owned.Add(owned);
+        return owned;
+    }
+
     /// <summary>A pool of pages.</summary>
     public KvPool Pool(KvShape shape, int pages)
     {

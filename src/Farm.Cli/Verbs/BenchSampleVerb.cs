@@ -72,7 +72,8 @@ internal static class BenchSampleVerb
             long peak = PeakMemory.Bytes();
             var roofline = Backends.Measure(backend) is { } limits ? new Roofline(folder.Config, settings.DType, settings.Bf16Activations, decoder.StepBytes, limits) : null;
             // The first token of a sample comes from the prompt's hidden state; over the run a sample's own keys average half its length.
-            double? bound = n / roofline?.DecodeStepSeconds(n, prompt, tokens / 2.0);
+            // Of one token alone nothing is decoded: there is no pass of the model whose rate a roofline could bound.
+            double? bound = tokens > 1 ? n / roofline?.DecodeStepSeconds(n, prompt, tokens / 2.0) : null;
             double? prefillBound = prompt / roofline?.PrefillSeconds(prompt);
             if (result.GetValue(json))
             {
@@ -88,11 +89,15 @@ internal static class BenchSampleVerb
                     w.WriteNumber("repeat", runs);
                     w.WriteNumber("prefill_tokens_per_second", Math.Round(prefill, 2));
                     w.WriteNumber("decode_tokens_per_second", Math.Round(decode, 2));
-                    if (bound is { } decodeLimit && prefillBound is { } prefillLimit)
+                    if (bound is { } decodeLimit)
                     {
-                        w.WriteNumber("roofline_prefill_tokens_per_second", Math.Round(prefillLimit, 2));
                         w.WriteNumber("roofline_decode_tokens_per_second", Math.Round(decodeLimit, 2));
                         w.WriteNumber("roofline_fraction", Math.Round(decode / decodeLimit, 4));
+                    }
+
+                    if (prefillBound is { } prefillLimit)
+                    {
+                        w.WriteNumber("roofline_prefill_tokens_per_second", Math.Round(prefillLimit, 2));
                         w.WriteNumber("roofline_prefill_fraction", Math.Round(prefill / prefillLimit, 4));
                     }
 

@@ -107,7 +107,7 @@ internal static class DecodeVerb
             {
                 if (several)
                 {
-                    Console.Out.WriteLine($"--- prompt {result.Prompt.Index}, sample {sample.SampleIndex}");
+                    Console.Out.WriteLine($"--- prompt {result.Prompt.Index + 1}, sample {sample.SampleIndex + 1}");
                 }
 
                 Console.Out.WriteLine(sample.Text ?? string.Join(',', sample.TokenIds));

@@ -16,17 +16,24 @@ internal static class DoctorVerb
     {
         var threads = new Option<int>("--threads") { Description = "Threads to measure with.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
         var json = new Option<bool>("--json") { Description = "Prints JSON." };
+        var gradients = new Option<bool>("--gradients") { Description = "Checks instead the gradient of every operation and of small whole models against finite differences, on the device." };
         var device = new DeviceOption();
         var command = new Command(
             "doctor",
             "Shows the CPU's features, measured limits, the kernels chosen, and whether CUDA is found; with --device cuda what the GPU is, and whether every kernel computes on it what the CPU does.");
         command.Options.Add(threads);
+        command.Options.Add(gradients);
         command.Options.Add(json);
         device.AddTo(command);
         command.SetAction(result =>
         {
             int count = EngineOptions.CheckThreads(result.GetRequiredValue(threads));
             var chosen = device.Read(result);
+            if (result.GetValue(gradients))
+            {
+                return GradientDoctor.Run(chosen, count, result.GetValue(json), cancellation);
+            }
+
             return chosen.IsCuda ? CudaDoctor.Run(chosen, count, result.GetValue(json), cancellation) : Cpu(count, result.GetValue(json));
         });
         return command;

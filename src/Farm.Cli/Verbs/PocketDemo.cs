@@ -17,7 +17,7 @@ internal static class PocketDemo
     /// <exception cref="BadInputException">This build carries no models, or the cache cannot be written.</exception>
     public static int Run(EngineSettings settings, ulong seed, int? maxInstances, bool json, CancellationToken cancellation)
     {
-        var folders = PocketModels.Embedded();
+        var folders = PocketModels.Embedded("--decoder, --scorer, --input and --output");
         PocketRow[] rows = [.. PocketWorld.Default.Split("eval").Take(maxInstances ?? int.MaxValue)];
         using var models = PocketModels.Load(folders, settings);
         var (ranked, report) = models.Rank("Best of 16", rows, Samples, seed, cancellation);

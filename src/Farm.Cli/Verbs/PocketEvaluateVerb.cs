@@ -42,7 +42,7 @@ internal static class PocketEvaluateVerb
 
             var settings = engine.Read(result);
             string? policyFolder = result.GetValue(policy), rewardFolder = result.GetValue(reward);
-            var folders = policyFolder is not null && rewardFolder is not null ? new ModelFolders(policyFolder, rewardFolder) : PocketModels.Embedded();
+            var folders = policyFolder is not null && rewardFolder is not null ? new ModelFolders(policyFolder, rewardFolder) : PocketModels.Embedded("--policy and --reward");
             using var models = PocketModels.Load(new ModelFolders(policyFolder ?? folders.Policy, rewardFolder ?? folders.Reward), settings);
             var eval = PocketWorld.Default.Split("eval");
             var val = PocketWorld.Default.Split("val");

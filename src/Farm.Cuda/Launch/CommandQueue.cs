@@ -15,15 +15,13 @@ internal sealed unsafe class CommandQueue : IDisposable
     /// <summary>A list of fewer launches gains nothing from a graph.</summary>
     private const int LeastGraph = 4;
 
-    private const ulong LaunchCode = 1, UploadCode = 2, CopyCode = 3, FillCode = 4;
-
     private static readonly bool SynchronousLaunches = Environment.GetEnvironmentVariable("FARM_CUDA_SYNC") == "1";
 
     private readonly CudaDevice _device;
     private readonly CudaStream _stream;
     private readonly bool _graphs;
     private readonly RecordedGraph[] _recorded = [new(), new(), new(), new()];
-    private readonly (int Kernel, Grid Grid)[] _recent = new (int, Grid)[6];
+    private readonly LaunchHistory _history = new();
     private ulong[] _words = new ulong[1 << 14];
     private int _count, _commands, _launches;
     private long _clock;
@@ -52,21 +50,13 @@ internal sealed unsafe class CommandQueue : IDisposable
     /// <summary>Launches a kernel.</summary>
     internal void Launch(LoadedKernel kernel, Grid grid, ReadOnlySpan<KernelArgument> arguments)
     {
-        Check(kernel, grid, arguments);
+        kernel.Check(grid, arguments);
         if (grid.X == 0 || grid.Y == 0 || grid.Z == 0)
         {
             return;
         }
 
-        var words = Reserve(3 + arguments.Length);
-        words[0] = LaunchCode | ((ulong)(uint)kernel.Row.Index << 8) | ((ulong)(uint)arguments.Length << 40);
-        words[1] = (uint)grid.X | ((ulong)(uint)grid.Y << 32);
-        words[2] = (uint)grid.Z | ((ulong)(uint)grid.DynamicShared << 32);
-        for (int i = 0; i < arguments.Length; i++)
-        {
-            words[3 + i] = arguments[i].Bits;
-        }
-
+        CommandWords.WriteLaunch(Reserve(CommandWords.LaunchLength(arguments.Length)), kernel.Row.Index, grid, arguments);
         _launches++;
         Launches++;
         if (LaunchesByKernel is { } counts)
@@ -78,13 +68,13 @@ internal sealed unsafe class CommandQueue : IDisposable
     }
 
     /// <summary>Copies from pinned host memory, which must keep its bytes until <see cref="Wait"/>.</summary>
-    internal void Upload(nint source, nint destination, long bytes) => Note(UploadCode, destination, source, bytes);
+    internal void Upload(nint source, nint destination, long bytes) => Note(CommandWords.Upload, destination, source, bytes);
 
     /// <summary>Copies on the device.</summary>
-    internal void Copy(nint source, nint destination, long bytes) => Note(CopyCode, destination, source, bytes);
+    internal void Copy(nint source, nint destination, long bytes) => Note(CommandWords.Copy, destination, source, bytes);
 
     /// <summary>Sets every byte.</summary>
-    internal void Fill(nint destination, byte value, long bytes) => Note(FillCode, destination, value, bytes);
+    internal void Fill(nint destination, byte value, long bytes) => Note(CommandWords.Fill, destination, value, bytes);
 
     /// <summary>Hands everything noted so far to the driver.</summary>
     internal void Flush()
@@ -120,7 +110,7 @@ internal sealed unsafe class CommandQueue : IDisposable
         var status = CudaApi.cuStreamSynchronize(_stream.Handle);
         if (status != CudaResult.Success)
         {
-            throw CudaErrors.Exception(status, $"running {Recent()}");
+            throw CudaErrors.Exception(status, $"running {_history.Describe(_device)}");
         }
     }
 
@@ -141,7 +131,7 @@ internal sealed unsafe class CommandQueue : IDisposable
             return;
         }
 
-        var words = Reserve(4);
+        var words = Reserve(CommandWords.CopyLength);
         words[0] = code;
         words[1] = (ulong)destination;
         words[2] = (ulong)source;
@@ -185,7 +175,7 @@ internal sealed unsafe class CommandQueue : IDisposable
 
                 Replays++;
                 Check(CudaApi.cuGraphLaunch(graph.Executable, _stream.Handle), "launching a graph of kernels", (ulong)_launches);
-                Remember();
+                _history.AddEnd(list);
                 return;
             }
 
@@ -233,54 +223,51 @@ internal sealed unsafe class CommandQueue : IDisposable
             for (int at = 0; at < _count;)
             {
                 ulong* words = list + at;
-                switch (words[0] & 0xFF)
+                switch (CommandWords.Code(words[0]))
                 {
-                    case LaunchCode:
-                        int arguments = (int)(words[0] >> 40);
-                        IssueLaunch(words, arguments);
-                        at += 3 + arguments;
+                    case CommandWords.Launch:
+                        IssueLaunch(words, CommandWords.Arguments(words[0]));
                         break;
-                    case UploadCode:
+                    case CommandWords.Upload:
                         Check(CudaApi.cuMemcpyHtoDAsync((nint)words[1], (nint)words[2], (nuint)words[3], _stream.Handle), "copying to the GPU", words[3]);
-                        at += 4;
                         break;
-                    case CopyCode:
+                    case CommandWords.Copy:
                         Check(CudaApi.cuMemcpyDtoDAsync((nint)words[1], (nint)words[2], (nuint)words[3], _stream.Handle), "copying on the GPU", words[3]);
-                        at += 4;
                         break;
                     default:
                         Check(CudaApi.cuMemsetD8Async((nint)words[1], (byte)words[2], (nuint)words[3], _stream.Handle), "filling memory", words[3]);
-                        at += 4;
                         break;
                 }
+
+                at += CommandWords.Length(words[0]);
             }
         }
     }
 
     private void IssueLaunch(ulong* words, int count)
     {
-        var kernel = _device.Kernel(KernelTable.All[(int)((words[0] >> 8) & 0xFFFFFFFF)]);
+        var kernel = _device.Kernel(KernelTable.All[CommandWords.Kernel(words[0])]);
+        var grid = CommandWords.GridOf(new ReadOnlySpan<ulong>(words, CommandWords.LaunchLength(count)));
         // The driver copies each parameter's bytes from where its pointer shows: the low bytes of a word.
         void** pointers = stackalloc void*[Math.Max(count, 1)];
         for (int i = 0; i < count; i++)
         {
-            pointers[i] = words + 3 + i;
+            pointers[i] = words + CommandWords.LaunchHead + i;
         }
 
-        uint x = (uint)words[1], y = (uint)(words[1] >> 32), z = (uint)words[2], shared = (uint)(words[2] >> 32);
-        var status = CudaApi.cuLaunchKernel(kernel.Function, x, y, z, (uint)kernel.Row.Threads, 1, 1, shared, _stream.Handle, pointers, null);
-        if (status != CudaResult.Success)
-        {
-            throw CudaErrors.Exception(status, "launching " + Describe(kernel, new Grid((int)x, (int)y, (int)z, (int)shared)));
-        }
-
-        Remember(kernel.Row.Index, new Grid((int)x, (int)y, (int)z, (int)shared));
+        Require(CudaApi.cuLaunchKernel(
+            kernel.Function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)kernel.Row.Threads, 1, 1, (uint)grid.DynamicShared, _stream.Handle, pointers, null));
+        _history.Add(kernel.Row.Index, grid);
         if (SynchronousLaunches)
         {
-            status = CudaApi.cuStreamSynchronize(_stream.Handle);
+            Require(CudaApi.cuStreamSynchronize(_stream.Handle));
+        }
+
+        void Require(CudaResult status)
+        {
             if (status != CudaResult.Success)
             {
-                throw CudaErrors.Exception(status, "launching " + Describe(kernel, new Grid((int)x, (int)y, (int)z, (int)shared)));
+                throw CudaErrors.Exception(status, "launching " + kernel.Describe(grid));
             }
         }
     }
@@ -292,56 +279,5 @@ internal sealed unsafe class CommandQueue : IDisposable
         {
             throw CudaErrors.Exception(status, $"{doing} ({amount})");
         }
-    }
-
-    private static void Check(LoadedKernel kernel, Grid grid, ReadOnlySpan<KernelArgument> arguments)
-    {
-        byte[] sizes = kernel.Entry.ParameterBytes;
-        bool fits = sizes.Length == arguments.Length;
-        for (int i = 0; fits && i < sizes.Length; i++)
-        {
-            fits = sizes[i] == arguments[i].Size;
-        }
-
-        if (!fits)
-        {
-            throw new InvalidOperationException($"{kernel.Row.Name} takes arguments of ({string.Join(", ", sizes)}) bytes, given were ({string.Join(", ", arguments.ToArray().Select(a => a.Size))}).");
-        }
-
-        if (grid.X < 0 || (uint)grid.Y > 65535 || (uint)grid.Z > 65535 || (uint)grid.DynamicShared > kernel.Row.MaxDynamicShared)
-        {
-            throw new InvalidOperationException(
-                $"{kernel.Row.Name} cannot be launched with a grid of {grid}: y and z go to 65535, and the kernel table allows {kernel.Row.MaxDynamicShared} bytes of dynamic shared memory.");
-        }
-    }
-
-    private static string Describe(LoadedKernel kernel, Grid grid) =>
-        $"{kernel.Row.Name} of {kernel.Row.Module}.cu on a grid of {grid}, {kernel.Row.Threads} threads a block, arguments of ({string.Join(", ", kernel.Entry.ParameterBytes)}) bytes";
-
-    private void Remember(int kernel, Grid grid)
-    {
-        Array.Copy(_recent, 0, _recent, 1, _recent.Length - 1);
-        _recent[0] = (kernel + 1, grid);
-    }
-
-    // After a replay, the last launches of the list are the most recent ones.
-    private void Remember()
-    {
-        for (int at = 0; at < _count;)
-        {
-            bool launch = (_words[at] & 0xFF) == LaunchCode;
-            if (launch && _count - at < 400)
-            {
-                Remember((int)((_words[at] >> 8) & 0xFFFFFFFF), new Grid((int)(uint)_words[at + 1], (int)(_words[at + 1] >> 32), (int)(uint)_words[at + 2], (int)(_words[at + 2] >> 32)));
-            }
-
-            at += launch ? 3 + (int)(_words[at] >> 40) : 4;
-        }
-    }
-
-    private string Recent()
-    {
-        string[] names = [.. _recent.Where(r => r.Kernel > 0).Select(r => Describe(_device.Kernel(KernelTable.All[r.Kernel - 1]), r.Grid))];
-        return names.Length == 0 ? "the copies of a stream" : $"one of the last launches, newest first: {string.Join("; ", names)}";
     }
 }

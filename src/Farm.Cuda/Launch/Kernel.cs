@@ -24,4 +24,32 @@ internal sealed record Kernel(string Module, string Name, int Threads, string Gr
 /// <param name="Row">Its row of the table.</param>
 /// <param name="Entry">Its declaration in the PTX.</param>
 /// <param name="Function">The driver's handle.</param>
-internal sealed record LoadedKernel(Kernel Row, Ptx.PtxEntry Entry, nint Function);
+internal sealed record LoadedKernel(Kernel Row, Ptx.PtxEntry Entry, nint Function)
+{
+    /// <summary>Refuses a launch that the kernel's declaration and its row of the table do not allow.</summary>
+    /// <exception cref="InvalidOperationException">The arguments' sizes or the grid do not fit: an error of the caller.</exception>
+    internal void Check(Grid grid, ReadOnlySpan<KernelArgument> arguments)
+    {
+        byte[] sizes = Entry.ParameterBytes;
+        bool fits = sizes.Length == arguments.Length;
+        for (int i = 0; fits && i < sizes.Length; i++)
+        {
+            fits = sizes[i] == arguments[i].Size;
+        }
+
+        if (!fits)
+        {
+            throw new InvalidOperationException($"{Row.Name} takes arguments of ({string.Join(", ", sizes)}) bytes, given were ({string.Join(", ", arguments.ToArray().Select(a => a.Size))}).");
+        }
+
+        if (grid.X < 0 || (uint)grid.Y > 65535 || (uint)grid.Z > 65535 || (uint)grid.DynamicShared > Row.MaxDynamicShared)
+        {
+            throw new InvalidOperationException(
+                $"{Row.Name} cannot be launched with a grid of {grid}: y and z go to 65535, and the kernel table allows {Row.MaxDynamicShared} bytes of dynamic shared memory.");
+        }
+    }
+
+    /// <summary>A launch in words, for messages.</summary>
+    internal string Describe(Grid grid) =>
+        $"{Row.Name} of {Row.Module}.cu on a grid of {grid}, {Row.Threads} threads a block, arguments of ({string.Join(", ", Entry.ParameterBytes)}) bytes";
+}

@@ -71,7 +71,7 @@ internal sealed class GenerationRun
         {
             var sample = _running[i];
             sample.Append(_buffers.HostTokens[i], _buffers.HostLogProbs[i]);
-            if (FinishReasonOf(sample) is FinishReason reason)
+            if (sample.Finished(_eosIds) is FinishReason reason)
             {
                 Finish(sample, reason);
             }
@@ -255,37 +255,9 @@ internal sealed class GenerationRun
         return _buffers.Seen.SliceRows(0, count);
     }
 
-    private FinishReason? FinishReasonOf(RunningSample sample)
-    {
-        int token = sample.Newest[0];
-        if (Array.IndexOf(_eosIds, token) >= 0)
-        {
-            return sample.Matcher?.Flush() == true ? FinishReason.Stop : FinishReason.Eos;
-        }
-
-        if (sample.Matcher?.Append(token) == true)
-        {
-            return FinishReason.Stop;
-        }
-
-        if (sample.Count < sample.Limit)
-        {
-            return null;
-        }
-
-        return sample.Matcher?.Flush() == true ? FinishReason.Stop : FinishReason.Length;
-    }
-
     private void Finish(RunningSample sample, FinishReason reason)
     {
-        int content = reason switch
-        {
-            FinishReason.Eos => sample.Count - 1,
-            FinishReason.Stop => sample.Matcher!.ContentLength(sample.Tokens),
-            _ => sample.Count,
-        };
-        string? text = sample.Matcher?.Text ?? _generator.Tokenizer?.Decode(sample.Tokens[..content]);
-        var result = new SampleResult(sample.SampleIndex, sample.Tokens.ToArray(), sample.LogProbs.ToArray(), content, text, reason);
+        var result = sample.Result(reason, _generator.Tokenizer);
         _buffers.Cache.Return(sample.Pages);
         _buffers.Idle.Push(sample);
         _samplesDone++;

@@ -1,4 +1,5 @@
 using Farm.Core;
+using Farm.Models.Tokenizers;
 
 namespace Farm.Inference;
 
@@ -67,6 +68,36 @@ internal sealed class RunningSample(int maxNewTokens, int seenWords)
         _logProbs[Count] = logProb;
         Count++;
         Mark(token);
+    }
+
+    /// <summary>Why the newest token is the sample's last; null if it is not. Asked once after each token.</summary>
+    public FinishReason? Finished(int[] eosIds)
+    {
+        int token = Newest[0];
+        if (Array.IndexOf(eosIds, token) >= 0)
+        {
+            return Matcher?.Flush() == true ? FinishReason.Stop : FinishReason.Eos;
+        }
+
+        if (Matcher?.Append(token) == true)
+        {
+            return FinishReason.Stop;
+        }
+
+        return Count < Limit ? null : Matcher?.Flush() == true ? FinishReason.Stop : FinishReason.Length;
+    }
+
+    /// <summary>The finished sample, a copy.</summary>
+    public SampleResult Result(FinishReason reason, ITokenizer? tokenizer)
+    {
+        int content = reason switch
+        {
+            FinishReason.Eos => Count - 1,
+            FinishReason.Stop => Matcher!.ContentLength(Tokens),
+            _ => Count,
+        };
+        string? text = Matcher?.Text ?? tokenizer?.Decode(Tokens[..content]);
+        return new SampleResult(SampleIndex, Tokens.ToArray(), LogProbs.ToArray(), content, text, reason);
     }
 
     private void Mark(int id)

@@ -221,7 +221,7 @@ public sealed class Scorer : IDisposable
             int at = Array.FindIndex(rewards[g], reward => !float.IsFinite(reward));
             if (at >= 0)
             {
-                throw new BadInputException($"Row {groups[g].Index}: the reward of response {at} is not a finite number; the scorer's weights are damaged.");
+                throw new BadInputException($"Row {groups[g].Index + 1}: the reward of response {at + 1} is not a finite number; the scorer's weights are damaged.");
             }
         }
     }

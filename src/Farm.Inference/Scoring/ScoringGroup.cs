@@ -1,7 +1,7 @@
 namespace Farm.Inference;
 
 /// <summary>Responses to one prompt, as token ids.</summary>
-/// <param name="Index">The prompt's row in the input, for messages.</param>
+/// <param name="Index">The prompt's row in the input, from 0 as in <see cref="Prompt"/>; messages count from 1.</param>
 /// <param name="Prefix">Tokens of the prompt, run through the model once.</param>
 /// <param name="Responses">The responses.</param>
 public sealed record ScoringGroup(int Index, int[] Prefix, IReadOnlyList<ScoringResponse> Responses)

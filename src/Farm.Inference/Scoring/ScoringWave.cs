@@ -90,7 +90,7 @@ internal sealed class ScoringWave
         int total = Math.Min(response.Shared + response.Ids.Length, maxLength);
         if (total == 0)
         {
-            throw new BadInputException($"Row {source.Index}: there is nothing to score, prompt and response have no tokens.");
+            throw new BadInputException($"Row {source.Index + 1}: there is nothing to score, prompt and response have no tokens.");
         }
 
         return response.Shared < total
@@ -104,7 +104,7 @@ internal sealed class ScoringWave
         {
             if (id < 0 || id >= vocabularySize)
             {
-                throw new BadInputException($"Row {source.Index}: token id {id} is outside the scorer's vocabulary of {vocabularySize}.");
+                throw new BadInputException($"Row {source.Index + 1}: token id {id} is outside the scorer's vocabulary of {vocabularySize}.");
             }
         }
     }

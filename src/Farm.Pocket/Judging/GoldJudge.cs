@@ -61,7 +61,7 @@ public static class GoldJudge
     private static double Relevance(PocketRow row, PocketTask task, Response[] answers, Response response)
     {
         var near = new Response($"{row.Instruction} {row.Input}").Lower.Concat(answers.SelectMany(a => a.Lower)).ToHashSet(StringComparer.Ordinal);
-        int belonging = response.Lower.Count(w => near.Contains(w) || FunctionWords.All.Contains(w) || task.Topic?.Contains(w) == true);
+        int belonging = response.Lower.Count(w => near.Contains(w) || FunctionWords.All.Contains(w) || task.Topic?.Invoke(w) == true);
         return belonging / (double)response.Lower.Count;
     }
 

@@ -6,6 +6,8 @@ namespace Farm.Pocket.Kinds;
 /// <summary>Small sums, in words and in digits.</summary>
 internal static class ArithmeticKinds
 {
+    private static readonly HashSet<string> s_words = Enumerable.Range(0, 100).SelectMany(n => Numbers.Word(n).Split('-')).ToHashSet(StringComparer.Ordinal);
+
     public static IEnumerable<TaskKind> All =>
     [
         Pair("add", ["What is {a} plus {b}?", "Add {a} and {b}.", "How much is {a} plus {b}?", "What do you get if you add {b} to {a}?", "Work out {a} plus {b}."],
@@ -22,7 +24,7 @@ internal static class ArithmeticKinds
             {
                 Answer = Answers.Of(a > b ? "yes" : "no", a > b ? $"yes, {Numbers.Word(a)} is more than {Numbers.Word(b)}." : $"no, {Numbers.Word(a)} is not more than {Numbers.Word(b)}."),
                 Correctness = Checks.YesNo(a > b),
-                Topic = new HashSet<string>(["yes", "no"], StringComparer.Ordinal),
+                Topic = w => w is "yes" or "no",
             } : null),
         new("sequence", ["Complete the sequence.", "What number comes next?", "Continue the row with one number.", "Which number follows?"],
             d =>
@@ -64,7 +66,7 @@ internal static class ArithmeticKinds
         {
             Answer = Answers.Of(answer < 100 ? Numbers.Word(answer) : $"{answer}", text),
             Correctness = Checks.Number(answer, given),
-            Topic = Enumerable.Range(0, 100).SelectMany(n => Numbers.Word(n).Split('-')).Append($"{answer}").ToHashSet(StringComparer.Ordinal),
+            Topic = w => s_words.Contains(w) || w == $"{answer}",
         };
     }
 }

@@ -7,6 +7,8 @@ namespace Farm.Pocket.Kinds;
 /// <summary>Picking one of the words that the instruction or the input offers.</summary>
 internal static class ChoiceKinds
 {
+    private static readonly HashSet<string> s_digits = Enumerable.Range(0, 10).Select(Numbers.Word).ToHashSet(StringComparer.Ordinal);
+
     public static IEnumerable<TaskKind> All =>
     [
         new("rhyme", ["Which word rhymes with {word}: {a}, {b} or {c}?", "Pick the word that rhymes with {word}: {a}, {b} or {c}.", "Find a rhyme for {word} among {a}, {b} and {c}."],
@@ -53,7 +55,7 @@ internal static class ChoiceKinds
     {
         Answer = Answers.Of(Numbers.Word(count), $"there are {{0}} {category}."),
         Correctness = Checks.Number(count),
-        Topic = Enumerable.Range(0, 10).Select(Numbers.Word).ToHashSet(StringComparer.Ordinal),
+        Topic = s_digits.Contains,
     };
 
     private static PocketTask? Only(string[] options, Func<string, bool> isRight, string form) => options.Count(isRight) != 1 ? null : new PocketTask
@@ -71,7 +73,7 @@ internal static class ChoiceKinds
             {
                 Answer = Answers.Of($"the {first.Name}", $"the {first.Name} is {word} than the {second.Name}."),
                 Correctness = Checks.Choice(first.Name, [first.Name, second.Name]),
-                Topic = new HashSet<string>(["than", word], StringComparer.Ordinal),
+                Topic = w => w == "than" || w == word,
             };
         });
 }

@@ -9,6 +9,8 @@ internal static class CodeAndCalendarKinds
 {
     private static readonly string[] s_adjectives = ["zib", "mok", "tas"], s_nouns = ["lun", "dor", "fip", "gat", "hob", "wex"], s_verbs = ["nul", "rav", "kel"];
 
+    private static readonly HashSet<string> s_topic = Code.SelectMany(p => new[] { p.Key, p.Value }).ToHashSet(StringComparer.Ordinal);
+
     public static IEnumerable<TaskKind> All =>
     [
         new("decode", ["Translate the code words into English.", "What do these code words mean?", "Decode the words.", "Write the code in English."],
@@ -47,7 +49,7 @@ internal static class CodeAndCalendarKinds
             Answer = Answers.Of(string.Join(' ', words)),
             Correctness = Checks.Ordered([.. words.Select(w => w!)]),
             Constraint = r => Checks.Near(r.Words.Count, words.Length),
-            Topic = Code.SelectMany(p => new[] { p.Key, p.Value }).ToHashSet(StringComparer.Ordinal),
+            Topic = s_topic.Contains,
         };
     }
 

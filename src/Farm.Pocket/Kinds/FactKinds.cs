@@ -11,6 +11,8 @@ internal static class FactKinds
 
     private static readonly string[] s_sounds = [.. Zoo.Select(a => a.Sound).Where(s => s != "none").Distinct()];
 
+    private static readonly HashSet<string> s_legs = Enumerable.Range(0, 9).Select(Numbers.Word).ToHashSet(StringComparer.Ordinal);
+
     public static IEnumerable<TaskKind> All =>
     [
         new("can-it", ["Can {a} {verb}?", "Is {a} able to {verb}?", "Does {a} know how to {verb}?", "Yes or no: can {a} {verb}?"],
@@ -45,7 +47,7 @@ internal static class FactKinds
             {
                 Answer = Answers.Of(Numbers.Word(x.Legs), $"{A(x.Name)} has {{0}} legs."),
                 Correctness = Checks.Number(x.Legs),
-                Topic = Enumerable.Range(0, 9).Select(Numbers.Word).ToHashSet(StringComparer.Ordinal),
+                Topic = s_legs.Contains,
             } : null),
         new("fruit-colour", ["What colour is {a}?", "Which colour does {a} have?", "Name the colour of {a}.", "Fill in the blank: the colour of {a} is ___."],
             d => new Slots(("a", A(d.Pick(Fruits)))),
@@ -79,7 +81,7 @@ internal static class FactKinds
     {
         Answer = Answers.Of(answer ? "yes" : "no", answer ? $"yes, {fact}" : $"no, {fact}"),
         Correctness = Checks.YesNo(answer),
-        Topic = new HashSet<string>(["yes", "no"], StringComparer.Ordinal),
+        Topic = w => w is "yes" or "no",
     };
 
     private static TaskKind Fact(string name, string[] phrasings, Func<Animal, string?> fact, string form, string[] others) => new(name, phrasings,
@@ -90,7 +92,7 @@ internal static class FactKinds
     {
         Answer = Answers.Of(answer, form.Replace("{1}", subject, StringComparison.Ordinal)),
         Correctness = r => !r.Says(answer) ? 0 : r.Lower.Where(others.Contains).Distinct().Count() == 1 ? 1 : 0.4,
-        Topic = new HashSet<string>(["lives", "says"], StringComparer.Ordinal),
+        Topic = w => w is "lives" or "says",
     };
 
     private static PocketTask? Blank(string[] words) =>

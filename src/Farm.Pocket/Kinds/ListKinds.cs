@@ -42,7 +42,7 @@ internal static class ListKinds
         Answer = d => Answers.Sentence(Answers.Join(d.Some(set, count)) + "."),
         Correctness = r => Checks.Members(set, count)(r) * (forbidden is not null && r.Says(forbidden) ? 0.4 : 1),
         Constraint = r => Checks.Near(r.Lower.Count(w => w != "and"), count),
-        Topic = set.ToHashSet(StringComparer.Ordinal),
+        Topic = w => set.Contains(w),
     };
 
     private static PocketTask? ByLetter(string category, string letter)
@@ -53,7 +53,7 @@ internal static class ListKinds
             Answer = d => Answers.Of(d.Pick(right))(d),
             Correctness = Checks.Members(right, 1),
             Constraint = r => Checks.Near(r.Lower.Count(Categories[category].Contains), 1),
-            Topic = right.ToHashSet(StringComparer.Ordinal),
+            Topic = w => right.Contains(w),
         };
     }
 

@@ -69,7 +69,7 @@ internal static class WritingKinds
         Answer = answer,
         Correctness = r => Math.Pow(Checks.Mentions(mentions)(r), 2) * (r.Words.Count >= leastWords ? 1 : 0.6) * Variety(r),
         Constraint = constraint,
-        Topic = s_topic,
+        Topic = s_topic.Contains,
     };
 
     // A sentence does not say its words over and over.

@@ -14,9 +14,10 @@ internal static class Checks
     public static Func<Response, double> Word(string answer, string question)
     {
         string wanted = answer.ToLowerInvariant();
-        var given = new Response(question).Lower.ToHashSet(StringComparer.Ordinal);
+        HashSet<string>? given = null;
         return response =>
         {
+            given ??= new Response(question).Lower.ToHashSet(StringComparer.Ordinal);
             string[] said = [.. response.Lower.Where(w => w == wanted || (!given.Contains(w) && !FunctionWords.All.Contains(w))).Distinct()];
             return !said.Contains(wanted) ? 0 : said.Length == 1 ? 1 : Hedged;
         };
@@ -62,8 +63,12 @@ internal static class Checks
     /// <summary>The words as they are written, capitals included.</summary>
     public static Func<Response, double> Written(string text)
     {
-        var wanted = new Response(text).Words;
-        return response => Overlap(wanted, [.. response.Words.Where(w => wanted.Contains(w) || !FunctionWords.All.Contains(w.ToLowerInvariant()))]);
+        IReadOnlyList<string>? wanted = null;
+        return response =>
+        {
+            wanted ??= new Response(text).Words;
+            return Overlap(wanted, [.. response.Words.Where(w => wanted.Contains(w) || !FunctionWords.All.Contains(w.ToLowerInvariant()))]);
+        };
     }
 
     /// <summary>So many different members of a set: their share.</summary>

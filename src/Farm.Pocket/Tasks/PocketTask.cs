@@ -12,8 +12,8 @@ internal sealed class PocketTask
     /// <summary>Grades whether what the instruction demands of the form is kept; null where it demands nothing.</summary>
     public Func<Response, double>? Constraint { get; init; }
 
-    /// <summary>Words, in lower case, that belong to the subject besides those of the row and of an answer.</summary>
-    public IReadOnlySet<string>? Topic { get; init; }
+    /// <summary>Does a word, in lower case, belong to the subject? Those of the row and of an answer do anyway.</summary>
+    public Func<string, bool>? Topic { get; init; }
 
     /// <summary>True where the answer is a text as it stands rather than a sentence: no capital or full stop is wanted, and words may repeat.</summary>
     public bool Bare { get; init; }

@@ -1,7 +1,7 @@
 namespace Farm.Training.Methods;
 
 /// <summary>A sample in Quark's pool.</summary>
-/// <param name="Row">Row of its prompt.</param>
+/// <param name="Row">Row of its prompt, counted from 1.</param>
 /// <param name="Prompt">The prompt's ids, without a reward token.</param>
 /// <param name="Response">The response's ids, the end-of-sequence token included.</param>
 /// <param name="Reward">Its reward.</param>

@@ -1,7 +1,7 @@
 namespace Farm.Training.Reinforcement;
 
 /// <summary>A prompt to roll out.</summary>
-/// <param name="Row">Its row in the input, for messages.</param>
+/// <param name="Row">Its row in the input, counted from 1, for messages.</param>
 /// <param name="Ids">Its tokens.</param>
 /// <param name="Text">The text they were made from.</param>
 public sealed record RolloutPrompt(int Row, int[] Ids, string Text);

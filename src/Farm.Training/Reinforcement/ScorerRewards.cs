@@ -27,8 +27,8 @@ public sealed class ScorerRewards(Scorer scorer, bool asText, Func<string, strin
         }
 
         var scored = groups.Select(g => asText
-            ? scorer.TextGroup(g[0].Prompt.Row, Clean(g[0].Prompt.Text), g.Select(r => Clean(r.Text)))
-            : ScoringGroup.Of(g[0].Prompt.Row, g[0].Prompt.Ids, g.Select(r => r.Content))).ToList();
+            ? scorer.TextGroup(g[0].Prompt.Row - 1, Clean(g[0].Prompt.Text), g.Select(r => Clean(r.Text)))
+            : ScoringGroup.Of(g[0].Prompt.Row - 1, g[0].Prompt.Ids, g.Select(r => r.Content))).ToList();
         return [.. scorer.Score(scored, cancellation).SelectMany(r => r)];
     }
 

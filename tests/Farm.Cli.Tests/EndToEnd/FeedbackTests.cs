@@ -117,7 +117,7 @@ public sealed class FeedbackTests(TinyModels models) : IClassFixture<TinyModels>
         Refuse("--mode must be masked or alpacafarm", "--mode", "other");
         Refuse("--layout must be full or lora", "--layout", "other");
         Refuse("different tokenizers", "--reward", OtherTokenizer());
-        Refuse("Row 1: the reward of response 0 is not a finite number", "--reward", OverflowingScorer(), "--max-instances", "1", "--rollout-batch-size", "1", "--rollout-per-device-batch-size", "1", "--step-batch-size", "1", "--step-per-device-batch-size", "1");
+        Refuse("Row 1: the reward of response 1 is not a finite number", "--reward", OverflowingScorer(), "--max-instances", "1", "--rollout-batch-size", "1", "--rollout-per-device-batch-size", "1", "--step-batch-size", "1", "--step-per-device-batch-size", "1");
         Assert.Contains("there is no 'nothing'", FarmProcess.Run("simulate", "--output", _folder.File("s"), "--methods", "nothing").Error, StringComparison.Ordinal);
 
         void Refuse(string expected, params string[] flags)

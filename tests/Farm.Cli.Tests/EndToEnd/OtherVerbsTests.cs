@@ -55,6 +55,20 @@ public sealed class OtherVerbsTests(TinyModels models) : IClassFixture<TinyModel
     }
 
     [Fact]
+    public void Should_set_no_roofline_beside_decoding_that_did_not_happen()
+    {
+        string[] command = ["bench", "sample", "--model", models.WithoutTokenizer, "-n", "4", "--prompt-tokens", "16", "--new-tokens", "1", "--threads", "2", "--repeat", "1"];
+        var report = JsonDocument.Parse(FarmProcess.Run([.. command, "--json"]).Output).RootElement;
+        Assert.False(report.TryGetProperty("roofline_fraction", out _));
+        Assert.False(report.TryGetProperty("roofline_decode_tokens_per_second", out _));
+        Assert.True(report.GetProperty("roofline_prefill_fraction").GetDouble() > 0);
+
+        string[] lines = FarmProcess.Run(command).Output.Split('\n');
+        Assert.Contains("of the roofline", Assert.Single(lines, l => l.StartsWith("prefill", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.DoesNotContain("roofline", Assert.Single(lines, l => l.StartsWith("decode", StringComparison.Ordinal)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Should_not_overwrite_a_folder_with_a_random_model()
     {
         var result = FarmProcess.Run("bench", "make-model", "--shape", "tiny", "--output", models.Decoder);
