@@ -1,5 +1,4 @@
 using Farm.Cli.Kernels;
-using Farm.Core;
 using Farm.Models.Checkpoints;
 using Farm.Models.Configuration;
 using Farm.Training.Data;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Farm.Cli.Gradients;
-using Farm.Cli.Kernels;
 using Farm.Cli.Tests.Support;
 using Farm.Cpu;
 
