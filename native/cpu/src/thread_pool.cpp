@@ -9,7 +9,7 @@ namespace {
 
 // Long enough to bridge the managed code between two operations of a token step, short enough to leave an idle machine
 // idle.
-constexpr int kSpins = 20000;
+constexpr int kSpins = 3000;
 
 inline void pause_cpu() {
 #if defined(__x86_64__)
@@ -44,36 +44,49 @@ void ThreadPool::run(int tasks, Function function, void* argument) {
         for (int task = 0; task < tasks; task++) function(argument, task, 0);
         return;
     }
+    // The region before is closed and empty, so nobody reads these.
     tasks_ = tasks;
     function_ = function;
     argument_ = argument;
     next_.store(0, std::memory_order_relaxed);
-    running_.store(threads_ - 1, std::memory_order_relaxed);
-    epoch_.fetch_add(1, std::memory_order_release);
+    uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
+    region_.store(uint64_t{epoch} << 32 | kOpen, std::memory_order_release);
+    epoch_.store(epoch, std::memory_order_release);
     epoch_.notify_all();
     take_tasks(0);
-    for (int spin = 0; running_.load(std::memory_order_acquire) != 0; spin++) {
+    uint64_t inside = region_.fetch_and(~kOpen, std::memory_order_acquire) & kInside;
+    for (int spin = 0; inside != 0; spin++) {
         if (spin < kSpins)
             pause_cpu();
         else
             std::this_thread::yield();
+        inside = region_.load(std::memory_order_acquire) & kInside;
     }
+}
+
+bool ThreadPool::enter(uint32_t& seen) {
+    uint64_t region = region_.load(std::memory_order_acquire);
+    do {
+        seen = static_cast<uint32_t>(region >> 32);
+        if ((region & kOpen) == 0) return false;
+    } while (!region_.compare_exchange_weak(region, region + 1, std::memory_order_acquire));
+    return true;
 }
 
 void ThreadPool::work(int thread) {
     uint32_t seen = 0;
     for (;;) {
-        uint32_t now;
-        for (int spin = 0; (now = epoch_.load(std::memory_order_acquire)) == seen; spin++) {
+        for (int spin = 0; epoch_.load(std::memory_order_acquire) == seen; spin++) {
             if (spin < kSpins)
                 pause_cpu();
             else
                 epoch_.wait(seen, std::memory_order_acquire);
         }
-        seen = now;
         if (stop_.load()) return;
-        take_tasks(thread);
-        running_.fetch_sub(1, std::memory_order_release);
+        if (enter(seen)) {
+            take_tasks(thread);
+            region_.fetch_sub(1, std::memory_order_release);
+        }
     }
 }
 
