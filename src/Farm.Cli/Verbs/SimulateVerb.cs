@@ -20,12 +20,14 @@ internal static class SimulateVerb
         var threads = new Option<int>("--threads") { Description = "Threads of the kernels.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
         var ppoSteps = new Option<int?>("--ppo-steps") { Description = "Outer steps of PPO and Quark, instead of the settings' own.", HelpName = "N" };
         var json = new Option<bool>("--json") { Description = "Prints the results as JSON." };
+        var device = new DeviceOption();
         var command = new Command("simulate", "Runs the AlpacaFarm experiment in the pocket world, offline: fine-tuning, simulated preferences, a reward model, every method, and what judges and gold say of them.");
         foreach (var option in new Option[] { output, quick, methods, resume, seed, threads, ppoSteps, json })
         {
             command.Options.Add(option);
         }
 
+        device.AddTo(command);
         command.SetAction(result =>
         {
             string folder = result.GetRequiredValue(output);
@@ -42,6 +44,11 @@ internal static class SimulateVerb
 
             int width = EngineOptions.CheckThreads(result.GetValue(threads));
             var settings = result.GetValue(quick) ? SimulationSettings.Quick(result.GetValue(seed), width) : SimulationSettings.Full(result.GetValue(seed), width);
+            if (device.Read(result) is { IsCuda: true } gpu)
+            {
+                settings = settings with { Device = gpu };
+            }
+
             if (result.GetValue(ppoSteps) is { } steps)
             {
                 settings = steps >= 1
