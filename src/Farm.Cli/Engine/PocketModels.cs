@@ -13,7 +13,7 @@ namespace Farm.Cli.Engine;
 /// <summary>A policy and a reward model of the pocket world, loaded.</summary>
 internal sealed class PocketModels : IDisposable
 {
-    private const int MaxNewTokens = 64, SimulatedRows = 2;
+    private const int MaxNewTokens = 64, SimulatedRows = 4;
 
     private readonly IBackend _backend;
     private readonly ITokenizer _tokenizer;
