@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using System.Text;
+using Farm.Cli.Options;
 using Farm.Cli.Verbs;
 using Farm.Core;
 using Farm.Cuda.Driver;
@@ -62,7 +63,8 @@ public static class Program
             : result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     }
 
-    private static RootCommand Root(CancellationToken cancellation)
+    /// <summary>The whole command line.</summary>
+    internal static RootCommand Root(CancellationToken cancellation)
     {
         var root = new RootCommand("Farm samples, scores and ranks responses of instruction-following language models on this machine.");
         foreach (var verb in new[]
@@ -87,6 +89,12 @@ public static class Program
         // An unknown flag makes errors of its value and of what follows it too; the first unknown one says enough.
         string? unknown = result.UnmatchedTokens is [var first, ..] ? first : null;
         var command = result.CommandResult.Command;
+        if (unknown?.Split('=')[0] == "--device" && WithoutDevice.Sentence(Path(result.CommandResult)) is { } reason)
+        {
+            Console.Error.WriteLine(reason);
+            return ExitCodes.BadInput;
+        }
+
         Console.Error.WriteLine(
             unknown is not null ? $"Unknown command or flag '{unknown}'; {Path(result.CommandResult)} --help lists those there are."
             : command.Action is null ? $"{Path(result.CommandResult)} needs a command; {Path(result.CommandResult)} --help lists them."

@@ -84,7 +84,8 @@ public interface IBackend : IDisposable
     /// Draws one token per row. logits F32 [B, V], not changed. keys I32 [B, 3] is (prompt index, sample index, position) of each draw: u =
     /// <see cref="Philox.Uniform"/>(seed, keys), and the token is the first whose cumulative probability, in order of id, exceeds u. tokens I32
     /// [1, B]. logprobs F32 [1, B] is log softmax of the raw logits (before penalty, temperature and filters) at the drawn token. seen I32 [B,
-    /// ceil(V / 32)] is a bit set of the tokens so far; given only with a repetition penalty, and the drawn token is added to it.
+    /// ceil(V / 32)] is a bit set of the tokens so far; given only with a repetition penalty, and the drawn token is added to it. Bits beyond V mean
+    /// nothing.
     /// </summary>
     void Sample(Tensor logits, SamplingParameters parameters, ulong seed, Tensor keys, Tensor tokens, Tensor logprobs, Tensor seen = default);
 

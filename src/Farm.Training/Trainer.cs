@@ -55,8 +55,7 @@ public sealed class Trainer : IDisposable
         Schedule = options.WarmupSteps is { } warmup
             ? new LearningRateSchedule(options.Schedule, TotalSteps, warmup)
             : LearningRateSchedule.WithRatio(options.Schedule, TotalSteps, options.WarmupRatio);
-        _budget = checked((int)Math.Min(
-            Math.Max((long)Math.Min(options.MicroBatch, train.Count) * train.Max(e => e.Rows), eval.Count > 0 ? eval.Max(e => e.Rows) : 0), int.MaxValue));
+        _budget = RowsOfPass(train, eval, options);
         _fingerprint = Fingerprint(fingerprint);
         _checkpoints = new TrainingCheckpoints(options.OutputFolder);
         _optimizer = new AdamWOptimizer(model.Trained, options.AdamW);
@@ -71,6 +70,15 @@ public sealed class Trainer : IDisposable
 
     /// <summary>The learning rate's course.</summary>
     public LearningRateSchedule Schedule { get; }
+
+    /// <summary>Rows of the largest pass of a run.</summary>
+    public static int RowsOfPass(IReadOnlyList<TrainingExample> train, IReadOnlyList<TrainingExample> eval, TrainerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(train);
+        ArgumentNullException.ThrowIfNull(eval);
+        ArgumentNullException.ThrowIfNull(options);
+        return (int)Math.Min(Math.Max((long)Math.Min(options.MicroBatch, train.Count) * train.Max(e => e.Rows), eval.Count > 0 ? eval.Max(e => e.Rows) : 0), int.MaxValue);
+    }
 
     /// <summary>Told after each update the updates done and its loss; may be null.</summary>
     public Action<int, double>? Progress { get; set; }

@@ -100,6 +100,31 @@ public abstract partial class BackendConformance
     }
 
     [ConformanceFact]
+    public void Bits_of_seen_beyond_the_vocabulary_mean_nothing()
+    {
+        // Nearly all mass is on the first tokens: a bit taken for a token past the row's end would reach those of the row beside it, if anything.
+        const int Vocabulary = 1000, Rows = 33, Words = 32, Beyond = -1 << (Vocabulary % 32);
+        var parameters = new SamplingParameters { RepetitionPenalty = 1e6f, TopP = 0.999f };
+        using var rig = NewRig();
+        float[] row = [.. Enumerable.Range(0, Vocabulary).Select(i => i < 16 ? 5f : -9f)];
+        var logits = rig.Real(Rows, Vocabulary, [.. Enumerable.Repeat(row, Rows).SelectMany(x => x)]);
+        var keys = rig.Ints(Rows, 3, [.. Enumerable.Range(0, Rows * 3)]);
+        var tokens = rig.Ints(new int[Rows]);
+        var logprobs = rig.Output(1, Rows);
+        var seen = rig.Ints(Rows, Words, new int[Rows * Words]);
+        int[] Draw(int last)
+        {
+            rig.Actual.Upload<int>([.. Enumerable.Range(0, Rows * Words).Select(i => i % Words == Words - 1 ? last : 0)], seen.Actual);
+            rig.Actual.Sample(logits.Actual, parameters, 21, keys.Actual, tokens.Actual, logprobs.Actual, seen.Actual);
+            return rig.GotInts(tokens);
+        }
+
+        int[] want = Draw(0);
+        Assert.True(want.Distinct().Count() > 8, "the tokens do not differ");
+        Assert.Equal(want, Draw(Beyond));
+    }
+
+    [ConformanceFact]
     public void Ties_at_the_edge_of_a_filter_keep_the_lower_ids()
     {
         // 100 equal logits and one above: top-k 11 leaves the best and the ten lowest ids, top-p just above a tenth of the mass as many.

@@ -182,11 +182,15 @@ static void sample_row(const farm_sample_args& a, int row, float* scratch) {
     if (seen != nullptr && a.repetition_penalty != 1.0f) {
         float* penalised = scratch + round_up(n, 16);
         std::memcpy(penalised, raw, sizeof(float) * n);
-        for (int word = 0; word < words; word++)
-            for (uint32_t bits = static_cast<uint32_t>(seen[word]); bits != 0; bits &= bits - 1) {
+        for (int word = 0; word < words; word++) {
+            uint32_t bits = static_cast<uint32_t>(seen[word]);
+            // Bits beyond the vocabulary are no tokens; their places are past this row's scratch.
+            if (n - word * 32 < 32) bits &= (1u << (n - word * 32)) - 1;
+            for (; bits != 0; bits &= bits - 1) {
                 float& value = penalised[word * 32 + __builtin_ctz(bits)];
                 value = value > 0.0f ? value / a.repetition_penalty : value * a.repetition_penalty;
             }
+        }
         z = penalised;
     }
 

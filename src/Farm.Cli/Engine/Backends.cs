@@ -12,13 +12,40 @@ namespace Farm.Cli.Engine;
 internal static class Backends
 {
     /// <summary>The backend that the flags ask for.</summary>
-    public static ITrainingBackend Create(EngineSettings settings) => Create(settings.Device, settings.Threads, settings.Bf16Activations);
+    public static IReinforcementBackend Create(EngineSettings settings) => Create(settings.Device, settings.Threads, settings.Bf16Activations);
 
     /// <summary>The backend of a device.</summary>
     /// <exception cref="BadInputException">There is no such device here; the message says what was looked for.</exception>
-    public static ITrainingBackend Create(DeviceChoice device, int threads, bool bf16Activations = false) => device.IsCuda
+    public static IReinforcementBackend Create(DeviceChoice device, int threads, bool bf16Activations = false) => device.IsCuda
         ? new CudaBackend(device.Ordinal, device.IsSimulator, bf16Activations) { Compute = bf16Activations ? CudaCompute.BF16 : CudaCompute.F32 }
         : new CpuBackend(threads, bf16Activations: bf16Activations);
+
+    /// <summary>Refuses a run that a device with memory of its own does not hold, before anything is loaded; says so where the host does not.</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="planned">Bytes that the run is planned to take.</param>
+    /// <param name="remedy">What to change, as the end of a sentence.</param>
+    /// <exception cref="BadInputException">The device has less left.</exception>
+    public static void RequireMemory(IBackend backend, long planned, string remedy)
+    {
+        if (backend is IMemoryLimits device)
+        {
+            if (planned > device.FreeBytes)
+            {
+                throw new BadInputException(FormattableString.Invariant(
+                    $"The run is planned to take {Mebibytes(planned)} MiB of {backend.Name}, where {Mebibytes(device.FreeBytes)} of {Mebibytes(device.TotalBytes)} MiB are free: {remedy}."));
+            }
+
+            return;
+        }
+
+        long machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (planned > machine)
+        {
+            Console.Error.WriteLine(FormattableString.Invariant($"The plan is more than the {machine / 1073741824.0:F1} GiB that this machine has."));
+        }
+
+        static long Mebibytes(long bytes) => (bytes + (1 << 20) - 1) >> 20;
+    }
 
     /// <summary>Whether the backend rounds the activations of bf16 weights.</summary>
     public static bool Bf16Activations(IBackend backend) => backend is CpuBackend { Bf16Activations: true } or CudaBackend { Bf16Activations: true };

@@ -5,7 +5,6 @@ using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Core;
-using Farm.Cpu;
 using Farm.Inference;
 using Farm.Models.Checkpoints;
 using Farm.Models.Llama;
@@ -22,6 +21,9 @@ namespace Farm.Cli.Engine;
 /// <summary>What a run of <c>farm ppo</c> or <c>farm quark</c> reads before any weight is loaded: two model folders of one vocabulary, and instructions.</summary>
 internal sealed class FeedbackSession
 {
+    /// <summary>What to change where a plan is more than the device has.</summary>
+    public const string LessMemory = "use --layout lora (ppo), --dtype bf16 or --recompute, or give --step-per-device-batch-size, --rollout-per-device-batch-size, --query-len or --response-len less";
+
     private readonly PromptDictionary _templates;
 
     /// <summary>Opens the folders and checks what can be checked.</summary>
@@ -116,7 +118,7 @@ internal sealed class FeedbackSession
     }
 
     /// <summary>Loads the reward model as a network of its own.</summary>
-    public (RewardModel Model, Scorer Scorer) LoadScorer(CpuBackend backend, PpoOptions options)
+    public (RewardModel Model, Scorer Scorer) LoadScorer(IBackend backend, PpoOptions options)
     {
         var type = Settings.DType == DType.F32 ? DType.F32 : DType.BF16;
         var model = Reward.LoadScorer(backend, type);

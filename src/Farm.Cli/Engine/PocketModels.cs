@@ -13,7 +13,7 @@ namespace Farm.Cli.Engine;
 /// <summary>A policy and a reward model of the pocket world, loaded.</summary>
 internal sealed class PocketModels : IDisposable
 {
-    private const int MaxNewTokens = 64;
+    private const int MaxNewTokens = 64, SimulatedRows = 4;
 
     private readonly IBackend _backend;
     private readonly ITokenizer _tokenizer;
@@ -55,6 +55,19 @@ internal sealed class PocketModels : IDisposable
             backend.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The first rows of a split: all of them unless <paramref name="most"/> says so, on the driver simulator a few, which is said.</summary>
+    public static PocketRow[] Rows(string split, EngineSettings settings, int? most)
+    {
+        var all = PocketWorld.Default.Split(split);
+        if (most is null && settings.Device.IsSimulator)
+        {
+            most = SimulatedRows;
+            Console.Error.WriteLine($"The driver simulator is slow: of the {all.Count} instructions of the {split} split the first {most} are taken; --max-instances takes more.");
+        }
+
+        return [.. all.Take(most ?? int.MaxValue)];
     }
 
     /// <summary>Samples each row at temperature 1 and ranks the samples by reward.</summary>

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Farm.Cli.Data;
 using Farm.Core;
-using Farm.Cpu;
 using Farm.Models.Checkpoints;
 using Farm.Training.Checkpoints;
 using Farm.Training.Metrics;
@@ -37,13 +36,8 @@ internal sealed class PpoRun(FeedbackSession session, PpoOptions options)
         var plan = PpoMemoryPlan.For(
             policyShape, fromReward ? session.Reward.Config : policyShape, session.Reward.Config, settings.Layout, settings.Lora, adapter is not null, settings.DType, settings.Recompute, options);
         Console.Error.WriteLine(plan);
-        long free = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        if (plan.Total > free)
-        {
-            Console.Error.WriteLine(FormattableString.Invariant($"The plan is more than the {free / 1073741824.0:F1} GiB that this machine has."));
-        }
-
-        using var backend = new CpuBackend(settings.Threads);
+        using var backend = Backends.Create(settings.Device, settings.Threads, settings.Bf16Activations);
+        Backends.RequireMemory(backend, plan.Total, FeedbackSession.LessMemory);
         using var checkpoint = Checkpoint.Open(settings.Policy);
         using var networks = Load(backend, checkpoint, adapter, out var rewards);
         session.Begin();
@@ -110,7 +104,7 @@ internal sealed class PpoRun(FeedbackSession session, PpoOptions options)
         }
     }
 
-    private PpoNetworks Load(CpuBackend backend, ICheckpoint checkpoint, string? adapter, out IRewardSource rewards)
+    private PpoNetworks Load(IReinforcementBackend backend, ICheckpoint checkpoint, string? adapter, out IRewardSource rewards)
     {
         var settings = session.Settings;
         var common = new TrainableLlamaOptions

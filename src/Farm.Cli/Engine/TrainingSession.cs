@@ -19,6 +19,8 @@ namespace Farm.Cli.Engine;
 /// <summary>A run of <c>farm sft</c>, <c>farm reward</c>, or a method that is one of them with other examples, from the model folder to the saved model.</summary>
 internal sealed class TrainingSession
 {
+    private const string LessMemory = "train adapters (--lora-rank), use --dtype bf16 or --recompute, or give --per-device-train-batch-size or --model-max-length less";
+
     private readonly TrainingSettings _settings;
     private readonly ModelFolder _folder;
     private readonly ModelHead _head;
@@ -94,9 +96,7 @@ internal sealed class TrainingSession
             throw new BadInputException($"{_settings.Train}: no row is left to train on.");
         }
 
-        using var backend = Backends.Create(_settings.Device, _settings.Threads, _settings.Bf16Activations);
-        using var checkpoint = Checkpoint.Open(_settings.Model);
-        using var model = TrainableLlama.Load(backend, checkpoint, _folder.Config, new TrainableLlamaOptions
+        var options = new TrainableLlamaOptions
         {
             DType = _settings.DType,
             Head = _head,
@@ -105,7 +105,11 @@ internal sealed class TrainingSession
             Recompute = _settings.Recompute,
             Seed = _settings.Trainer.Seed,
             MaxPositions = _settings.MaxLength,
-        });
+        };
+        using var backend = Backends.Create(_settings.Device, _settings.Threads, _settings.Bf16Activations);
+        Backends.RequireMemory(backend, TrainingMemoryPlan.For(_folder.Config, options, Trainer.RowsOfPass(train.Examples, eval?.Examples ?? [], _settings.Trainer)).Total, LessMemory);
+        using var checkpoint = Checkpoint.Open(_settings.Model);
+        using var model = TrainableLlama.Load(backend, checkpoint, _folder.Config, options);
         if (_settings.Restart)
         {
             new TrainingCheckpoints(output).Clear();

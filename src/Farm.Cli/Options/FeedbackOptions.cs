@@ -10,7 +10,14 @@ namespace Farm.Cli.Options;
 /// <summary>What <c>farm ppo</c> and <c>farm quark</c> have in common, as the flags say it.</summary>
 internal sealed record FeedbackSettings(
     string Policy, string Reward, string Input, string? Eval, string Output, bool Restart, PpoLayout Layout, LoraOptions? Lora, DType DType, DType SaveDType, int Threads, bool Recompute,
-    string? PromptDictionary, int? MaxInstances, bool InitValueWithReward, bool Json);
+    string? PromptDictionary, int? MaxInstances, bool InitValueWithReward, bool Json)
+{
+    /// <summary>Where the work is done.</summary>
+    public DeviceChoice Device { get; init; } = DeviceChoice.Cpu;
+
+    /// <summary>Whether products on a GPU round their operands to bf16.</summary>
+    public bool Bf16Activations { get; init; }
+}
 
 /// <summary>The flags that <c>farm ppo</c> and <c>farm quark</c> share, named as AlpacaFarm names them.</summary>
 internal abstract class FeedbackOptions
@@ -31,6 +38,7 @@ internal abstract class FeedbackOptions
     private readonly Option<string?> _promptDictionary = new("--prompt-dict") { Description = "JSON file with the templates prompt_inputs and prompt_noinputs; AlpacaFarm's v0 templates unless given.", HelpName = "FILE" };
     private readonly Option<int?> _maxInstances = new("--max-instances") { Description = "Takes only the first K rows.", HelpName = "K" };
     private readonly Option<bool> _json = new("--json") { Description = "Prints what was done as JSON." };
+    private readonly TrainingDeviceOptions _device = new();
 
     protected Option<int> RolloutBatchSize { get; } = new("--rollout-batch-size") { Description = "Responses sampled in an outer step.", HelpName = "N", DefaultValueFactory = _ => 512 };
 
@@ -80,6 +88,8 @@ internal abstract class FeedbackOptions
         {
             command.Options.Add(option);
         }
+
+        _device.AddTo(command);
     }
 
     /// <summary>The constants of the optimiser.</summary>
@@ -120,11 +130,12 @@ internal abstract class FeedbackOptions
         }
 
         var type = Type("--dtype", result.GetRequiredValue(_dtype));
+        var (device, bf16Activations) = _device.Read(result);
         return new FeedbackSettings(
             result.GetRequiredValue(_policy), result.GetRequiredValue(_reward), result.GetRequiredValue(_input), eval, output, restart, layout, lora, type,
             result.GetValue(_saveDtype) is { } save ? Type("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)), result.GetValue(_recompute),
             result.GetValue(_promptDictionary), result.GetValue(_maxInstances) is not { } most ? null : most >= 1 ? most : throw new BadInputException($"--max-instances must be at least 1, not {most}."),
-            initValueWithReward, result.GetValue(_json));
+            initValueWithReward, result.GetValue(_json)) { Device = device, Bf16Activations = bf16Activations };
     }
 
     private static DType Type(string flag, string name) => name switch

@@ -44,8 +44,7 @@ internal sealed class TrainingOptions
     private readonly Option<string> _dtype = new("--dtype") { Description = "f32; or bf16: products read bf16 copies of f32 weights.", HelpName = "f32|bf16", DefaultValueFactory = _ => "f32" };
     private readonly Option<string?> _saveDtype = new("--save-dtype") { Description = "How the trained weights are stored; as --dtype unless given.", HelpName = "f32|bf16" };
     private readonly Option<int> _threads = new("--threads") { Description = "Threads of the kernels.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
-    private readonly DeviceOption _device = new();
-    private readonly Option<string> _activations = new("--activations") { Description = "What products round their operands to; bf16 goes with a GPU, up to three times as fast.", HelpName = "f32|bf16", DefaultValueFactory = _ => "f32" };
+    private readonly TrainingDeviceOptions _device = new();
     private readonly Option<string?> _promptDictionary = new("--prompt-dict") { Description = "JSON file with the templates prompt_inputs and prompt_noinputs; AlpacaFarm's v0 templates unless given.", HelpName = "FILE" };
     private readonly Option<int?> _maxInstances = new("--max-instances") { Description = "Takes only the first K rows.", HelpName = "K" };
     private readonly Option<bool> _json = new("--json") { Description = "Prints what was done as JSON." };
@@ -80,7 +79,6 @@ internal sealed class TrainingOptions
             }
         }
 
-        command.Options.Add(_activations);
         _device.AddTo(command);
     }
 
@@ -133,10 +131,10 @@ internal sealed class TrainingOptions
             Resume = result.GetValue(_resume),
         };
         trainer.Validate();
-        var device = _device.Read(result);
+        var (device, bf16Activations) = _device.Read(result);
         return new TrainingSettings(
             result.GetRequiredValue(_model), _hasTrain ? result.GetRequiredValue(_train) : string.Empty, result.GetValue(_eval), trainer, maxLength, result.GetValue(_restart), result.GetValue(_recompute),
-            Lora(result), type, result.GetValue(_saveDtype) is { } save ? Type("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)), device, Activations(result, device),
+            Lora(result), type, result.GetValue(_saveDtype) is { } save ? Type("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)), device, bf16Activations,
             result.GetValue(_promptDictionary),
             result.GetValue(_maxInstances) is not { } most ? null : most >= 1 ? most : throw new BadInputException($"--max-instances must be at least 1, not {most}."),
             result.GetValue(_json));
@@ -147,14 +145,6 @@ internal sealed class TrainingOptions
         "f32" => DType.F32,
         "bf16" => DType.BF16,
         _ => throw new BadInputException($"{flag} must be f32 or bf16, not '{name}'."),
-    };
-
-    private bool Activations(ParseResult result, DeviceChoice device) => result.GetRequiredValue(_activations) switch
-    {
-        "f32" => false,
-        "bf16" when device.IsCuda => true,
-        "bf16" => throw new BadInputException("--activations bf16 goes with --device cuda for training."),
-        var other => throw new BadInputException($"--activations must be f32 or bf16, not '{other}'."),
     };
 
     private LoraOptions? Lora(ParseResult result)

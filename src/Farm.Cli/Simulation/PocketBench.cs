@@ -1,6 +1,6 @@
 using Farm.Cli.Engine;
+using Farm.Cli.Options;
 using Farm.Core;
-using Farm.Cpu;
 using Farm.Inference;
 using Farm.Models.Prompts;
 using Farm.Pocket;
@@ -9,7 +9,7 @@ using Farm.Pocket.Judging;
 namespace Farm.Cli.Simulation;
 
 /// <summary>Samples models on rows of the pocket world and grades what they say, by reward models, by the gold judge and by simulated judges.</summary>
-internal sealed class PocketBench(int threads, int responseLength)
+internal sealed class PocketBench(DeviceChoice device, int threads, int responseLength)
 {
     // A judge sees a pair in one order here, as annotators did; these judges turn no labels round.
     private readonly JudgePool _judges = new(seed: 0, flipProbability: 0);
@@ -19,7 +19,7 @@ internal sealed class PocketBench(int threads, int responseLength)
     {
         var model = ModelFolder.OpenDecoder(folder);
         var tokenizer = model.RequireTokenizer();
-        using var backend = new CpuBackend(threads);
+        using var backend = Backends.Create(device, threads);
         using var decoder = model.LoadDecoder(backend, DType.F32);
         using var generator = new Generator(decoder, tokenizer, new GenerationOptions { NumReturnSequences = n, MaxNewTokens = responseLength, Seed = seed });
         var texts = new string[rows.Count][];
@@ -33,7 +33,7 @@ internal sealed class PocketBench(int threads, int responseLength)
     public float[][] Reward(string folder, IReadOnlyList<PocketRow> rows, string[][] samples, CancellationToken cancellation)
     {
         var model = ModelFolder.OpenScorer(folder);
-        using var backend = new CpuBackend(threads);
+        using var backend = Backends.Create(device, threads);
         using var reward = model.LoadScorer(backend, DType.F32);
         using var scorer = new Scorer(reward, model.RequireTokenizer());
         var rewards = new List<float[]>(rows.Count);

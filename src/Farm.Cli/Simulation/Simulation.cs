@@ -31,7 +31,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
 {
     private const string Noisy = "noisy";
     private readonly SimulationStages _stages = new(output, settings.Stamp(), resume);
-    private readonly PocketBench _bench = new(settings.Threads, settings.ResponseLength);
+    private readonly PocketBench _bench = new(settings.Device ?? DeviceChoice.Cpu, settings.Threads, settings.ResponseLength);
     private readonly PocketRow[] _eval = [.. PocketWorld.Default.Split("eval").Take(settings.EvalRows)];
     private readonly PocketRow[] _val = [.. PocketWorld.Default.Split("val").Take(settings.ValRows)];
 
@@ -307,7 +307,7 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
     private int QueryLength => PocketWorld.Context - settings.ResponseLength;
 
     private FeedbackSettings Feedback(string name, string kind) => new(
-        Policy, Reward(kind), "pocket:unlabeled", null, In(name), false, PpoLayout.Full, null, DType.F32, DType.F32, settings.Threads, false, null, null, true, false);
+        Policy, Reward(kind), "pocket:unlabeled", null, In(name), false, PpoLayout.Full, null, DType.F32, DType.F32, settings.Threads, false, null, null, true, false) { Device = settings.Device ?? DeviceChoice.Cpu };
 
     private TrainingSettings Tuning(string model, string train, string folder, double learningRate, int epochs, int batch = 32)
     {
@@ -325,6 +325,6 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
             SaveTotalLimit = 1,
             Resume = resume,
         };
-        return new TrainingSettings(model, train, null, trainer, PocketWorld.Context, false, false, null, DType.F32, DType.F32, settings.Threads, DeviceChoice.Cpu, false, null, null, false);
+        return new TrainingSettings(model, train, null, trainer, PocketWorld.Context, false, false, null, DType.F32, DType.F32, settings.Threads, settings.Device ?? DeviceChoice.Cpu, false, null, null, false);
     }
 }

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Farm.Cli.Options;
 using Farm.Core;
 
 namespace Farm.Cli.Simulation;
@@ -17,6 +19,10 @@ internal sealed record SimulationSettings
 
     /// <summary>Threads of the kernels.</summary>
     public int Threads { get; init; } = 1;
+
+    /// <summary>Where models run; null for the CPU, whose stamps do not name it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DeviceChoice? Device { get; init; }
 
     /// <summary>Starts from the embedded fine-tuned model where this build has one.</summary>
     public bool EmbeddedPolicy { get; init; }

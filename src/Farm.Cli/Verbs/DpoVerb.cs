@@ -76,8 +76,18 @@ internal static class DpoVerb
             return set;
         }
 
-        int rows = Math.Max(settings.Trainer.MicroBatch, 8) * set.Examples.Max(e => e.Rows);
-        using var workspace = model.CreateWorkspace(rows);
+        int longest = set.Examples.Max(e => e.Rows), pairs = Math.Max(settings.Trainer.MicroBatch, 8);
+        if (model.Backend is IMemoryLimits device)
+        {
+            // Fewer at a time give the same numbers.
+            long free = device.FreeBytes / 2;
+            while (pairs > 1 && TrainingWorkspace.BytesFor(model.Config, pairs * longest, model.Options.Recompute, model.Options.Lora) > free)
+            {
+                pairs /= 2;
+            }
+        }
+
+        using var workspace = model.CreateWorkspace(pairs * longest);
         var (examples, cached) = SequenceLogProbs.WithReference(model, workspace, set.Examples, digest, Path.Combine(settings.Trainer.OutputFolder, "cache"), cancellation);
         Console.Error.WriteLine($"Reference log-probabilities of {examples.Count} pairs {(cached ? "are in the cache" : "computed")}.");
         return set with { Examples = examples };

@@ -5,7 +5,6 @@ using Farm.Cli.Engine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Core;
-using Farm.Cpu;
 using Farm.Inference;
 using Farm.Models.Prompts;
 using Farm.Training.Model;
@@ -79,6 +78,11 @@ internal static class ExpertIterationVerb
             ["seed"] = generation.Seed,
             ["dtype"] = settings.DType.Name(),
         };
+        if (settings.Device.IsCuda)
+        {
+            fingerprint["device"] = settings.Bf16Activations ? $"{settings.Device.Name}, bf16 activations" : settings.Device.Name;
+        }
+
         string stamp = file + ".settings.json";
         if (!File.Exists(file) || !File.Exists(stamp) || File.ReadAllText(stamp) != fingerprint.ToJsonString())
         {
@@ -107,7 +111,7 @@ internal static class ExpertIterationVerb
         }
 
         using var journal = Journal.Open(file, fingerprint, settings.Trainer.Resume && unfinished, settings.Restart);
-        using var backend = new CpuBackend(settings.Threads);
+        using var backend = Backends.Create(settings.Device, settings.Threads, settings.Bf16Activations);
         using var decoder = policy.LoadDecoder(backend, settings.DType);
         using var model = judge.LoadScorer(backend, settings.DType);
         using var generator = new Generator(decoder, policy.Tokenizer, generation);

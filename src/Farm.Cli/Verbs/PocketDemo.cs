@@ -18,7 +18,7 @@ internal static class PocketDemo
     public static int Run(EngineSettings settings, ulong seed, int? maxInstances, bool json, CancellationToken cancellation)
     {
         var folders = PocketModels.Embedded("--decoder, --scorer, --input and --output");
-        PocketRow[] rows = [.. PocketWorld.Default.Split("eval").Take(maxInstances ?? int.MaxValue)];
+        PocketRow[] rows = PocketModels.Rows("eval", settings, maxInstances);
         using var models = PocketModels.Load(folders, settings);
         var (ranked, report) = models.Rank("Best of 16", rows, Samples, seed, cancellation);
         var gain = PocketGain.Of(rows, ranked);

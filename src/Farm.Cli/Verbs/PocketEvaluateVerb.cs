@@ -5,7 +5,6 @@ using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Cli.Simulation;
 using Farm.Core;
-using Farm.Pocket;
 using Farm.Pocket.Embedded;
 using Farm.Pocket.Judging;
 
@@ -23,10 +22,11 @@ internal static class PocketEvaluateVerb
         var reward = new Option<string?>("--reward") { Description = "Model folder of the reward model; the embedded one unless given.", HelpName = "DIR" };
         var samples = new Option<int>("-n", "--num-return-sequences") { Description = "Samples of each instruction of the eval split.", HelpName = "N", DefaultValueFactory = _ => 16 };
         var seed = new Option<ulong>("--seed") { Description = "Seed of every draw.", HelpName = "S" };
+        var most = new Option<int?>("--max-instances") { Description = "Takes only the first K instructions of each split.", HelpName = "K" };
         var json = new Option<bool>("--json") { Description = "Prints JSON." };
         var engine = new EngineOptions();
         var command = new Command("evaluate", "Best-of-n on the eval split by gold score, and the reward model's accuracy on samples of the val split.");
-        foreach (var option in new Option[] { policy, reward, samples, seed, json })
+        foreach (var option in new Option[] { policy, reward, samples, seed, most, json })
         {
             command.Options.Add(option);
         }
@@ -40,12 +40,18 @@ internal static class PocketEvaluateVerb
                 throw new BadInputException($"--num-return-sequences must be at least 2, not {count}.");
             }
 
+            int? limit = result.GetValue(most);
+            if (limit < 1)
+            {
+                throw new BadInputException($"--max-instances must be at least 1, not {limit}.");
+            }
+
             var settings = engine.Read(result);
             string? policyFolder = result.GetValue(policy), rewardFolder = result.GetValue(reward);
             var folders = policyFolder is not null && rewardFolder is not null ? new ModelFolders(policyFolder, rewardFolder) : PocketModels.Embedded("--policy and --reward");
             using var models = PocketModels.Load(new ModelFolders(policyFolder ?? folders.Policy, rewardFolder ?? folders.Reward), settings);
-            var eval = PocketWorld.Default.Split("eval");
-            var val = PocketWorld.Default.Split("val");
+            var eval = PocketModels.Rows("eval", settings, limit);
+            var val = PocketModels.Rows("val", settings, limit);
             var best = models.Rank($"Best of {count}", eval, count, result.GetValue(seed), cancellation).Ranked;
             var gain = PocketGain.Of(eval, best);
             var curve = BestOfNEstimate.Curve(

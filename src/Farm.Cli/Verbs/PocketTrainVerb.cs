@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using Farm.Cli.Options;
 using Farm.Core;
 using Farm.Pocket.Embedded;
 using Farm.Training.Checkpoints;
@@ -24,9 +25,11 @@ internal static class PocketTrainVerb
     {
         var output = new Option<string>("--output") { Description = "Folder of all stages; the same command again goes on where it ended.", HelpName = "DIR", Required = true };
         var threads = new Option<int>("--threads") { Description = "Threads of the kernels; they change no bit.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var device = new DeviceOption();
         var command = new Command("train", "Trains the embedded policy and reward model again, to the same bits on a CPU of the same vector width, and compares checksums.");
         command.Options.Add(output);
         command.Options.Add(threads);
+        device.AddTo(command);
         command.SetAction(result =>
         {
             string folder = result.GetRequiredValue(output);
@@ -35,8 +38,9 @@ internal static class PocketTrainVerb
                 throw new BadInputException($"--output {folder} is a file, not a folder.");
             }
 
+            string[] engine = ["--threads", result.GetValue(threads).ToString(CultureInfo.InvariantCulture), "--device", device.Read(result).Name];
             double seconds = 0;
-            foreach (var (name, arguments) in Recipe(folder, result.GetValue(threads).ToString(CultureInfo.InvariantCulture)))
+            foreach (var (name, arguments) in Recipe(folder, engine))
             {
                 var (code, taken) = Stage(folder, name, arguments, run);
                 if (code != ExitCodes.Done)
@@ -53,7 +57,7 @@ internal static class PocketTrainVerb
         return command;
     }
 
-    private static IEnumerable<(string Name, string[] Arguments)> Recipe(string folder, string threads)
+    private static IEnumerable<(string Name, string[] Arguments)> Recipe(string folder, string[] engine)
     {
         string At(string name) => Path.Combine(folder, name);
         yield return ("data", ["pocket", "export", "--output", At("data")]);
@@ -61,20 +65,20 @@ internal static class PocketTrainVerb
         yield return ("policy",
         [
             "sft", "--model", At("base"), "--train", "pocket:sft", "--eval", "pocket:val", "--output", At("policy"), "--learning-rate", "4e-3", "--num-train-epochs", "9",
-            "--per-device-train-batch-size", "32", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", "--threads", threads,
+            "--per-device-train-batch-size", "32", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", .. engine,
         ]);
         yield return ("samples",
         [
             "decode", "--model", At("policy"), "--input", At(Path.Combine("data", "alpaca_instructions", "preference.json")), "--output", At("samples.json"),
-            "--num-return-sequences", "4", "--max-new-tokens", "64", "--restart", "--threads", threads,
+            "--num-return-sequences", "4", "--max-new-tokens", "64", "--restart", .. engine,
         ]);
         yield return ("preferences", ["pocket", "prefer", "--input", At("samples.json"), "--output", At("preferences.json"), "--judge", "gold", "--pairs-per-row", "4"]);
         yield return ("reward",
         [
             "reward", "--model", At("policy"), "--train", At("preferences.json"), "--output", At("reward"), "--learning-rate", "1e-3", "--num-train-epochs", "3",
-            "--per-device-train-batch-size", "64", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", "--threads", threads,
+            "--per-device-train-batch-size", "64", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", .. engine,
         ]);
-        yield return ("evaluation", ["pocket", "evaluate", "--policy", At("policy"), "--reward", At("reward"), "--threads", threads]);
+        yield return ("evaluation", ["pocket", "evaluate", "--policy", At("policy"), "--reward", At("reward"), .. engine]);
     }
 
     /// <summary>Runs a stage that is not done yet; its marker holds the seconds it took.</summary>

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using Farm.Cli.Engine;
 using Farm.Cli.Options;
-using Farm.Cpu;
 using Farm.Models.Checkpoints;
 using Farm.Training.Methods;
 using Farm.Training.Metrics;
@@ -37,7 +36,10 @@ internal static class QuarkVerb
         var (train, _) = session.Prompts(settings.Input);
         // Checks before weights are loaded that the tokenizer takes the tokens.
         ExtendedTokenizer.Load(settings.Policy, session.Resize.Added ? session.Resize.PadId : null, options.Tokens, session.Resize.VocabularySize);
-        using var backend = new CpuBackend(settings.Threads);
+        var plan = QuarkMemoryPlan.For(session.Policy.Config with { VocabularySize = session.Resize.VocabularySize + options.RewardTokens }, session.Reward.Config, settings.DType, settings.Recompute, options);
+        Console.Error.WriteLine(plan);
+        using var backend = Backends.Create(settings.Device, settings.Threads, settings.Bf16Activations);
+        Backends.RequireMemory(backend, plan.Total, FeedbackSession.LessMemory);
         using var checkpoint = Checkpoint.Open(settings.Policy);
         var common = new TrainableLlamaOptions
         {

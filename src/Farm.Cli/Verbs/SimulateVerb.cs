@@ -21,12 +21,14 @@ internal static class SimulateVerb
         var ppoSteps = new Option<int?>("--ppo-steps") { Description = "Outer steps of PPO and Quark, instead of the settings' own.", HelpName = "N" };
         var numbers = new Option<string?>("--settings") { Description = "JSON file of numbers in place of the settings' own, with the names that simulate.json has.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Prints the results as JSON." };
+        var device = new DeviceOption();
         var command = new Command("simulate", "Runs the AlpacaFarm experiment in the pocket world, offline: fine-tuning, simulated preferences, a reward model, every method, and what judges and gold say of them.");
         foreach (var option in new Option[] { output, quick, methods, resume, seed, threads, ppoSteps, numbers, json })
         {
             command.Options.Add(option);
         }
 
+        device.AddTo(command);
         command.SetAction(result =>
         {
             string folder = result.GetRequiredValue(output);
@@ -46,6 +48,11 @@ internal static class SimulateVerb
             if (result.GetValue(numbers) is { } file)
             {
                 settings = settings.With(file);
+            }
+
+            if (device.Read(result) is { IsCuda: true } gpu)
+            {
+                settings = settings with { Device = gpu };
             }
 
             if (result.GetValue(ppoSteps) is { } steps)

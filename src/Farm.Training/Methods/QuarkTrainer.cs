@@ -76,7 +76,7 @@ public sealed class QuarkTrainer : IDisposable
         int rows = checked(options.StepMicroBatch * (options.QueryLength + 1 + options.ResponseLength)), vocabulary = policy.Config.VocabularySize;
         _workspace = policy.CreateWorkspace(rows);
         _referenceWorkspace = reference.CreateWorkspace(rows);
-        int block = Math.Clamp(LogitBlockBytes / (vocabulary * sizeof(float)), 1, rows);
+        int block = LogitRows(vocabulary, rows);
         _scratch = new Arena(policy.Backend, 2 * Arena.SizeOf(DType.F32, block, vocabulary));
         _logits = (_scratch.Take(DType.F32, block, vocabulary), _scratch.Take(DType.F32, block, vocabulary));
         _optimizer = new AdamWOptimizer(policy.Trained, options.AdamW);
@@ -87,6 +87,9 @@ public sealed class QuarkTrainer : IDisposable
 
     /// <summary>Outer steps of the whole run.</summary>
     public int TotalSteps { get; }
+
+    /// <summary>Rows whose logits exist at a time.</summary>
+    internal static int LogitRows(int vocabulary, int rows) => Math.Clamp(LogitBlockBytes / (vocabulary * sizeof(float)), 1, rows);
 
     /// <summary>Told after each outer step the steps done and its statistics; may be null.</summary>
     public Action<int, IReadOnlyList<(string Name, double Value)>>? Progress { get; set; }

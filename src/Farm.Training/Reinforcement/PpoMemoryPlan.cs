@@ -24,7 +24,8 @@ public enum PpoLayout
 /// <param name="Items">Each part and its bytes.</param>
 public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Items)
 {
-    private const long Trained = 16;
+    /// <summary>Bytes of a trained F32 parameter: value, gradient and two moments.</summary>
+    internal const long Trained = 16;
 
     /// <summary>All of it.</summary>
     public long Total => Items.Sum(i => i.Bytes);
@@ -50,7 +51,7 @@ public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Item
         ArgumentNullException.ThrowIfNull(reward);
         ArgumentNullException.ThrowIfNull(options);
         int rows = checked(options.StepMicroBatch * (options.QueryLength + options.ResponseLength));
-        long frozen = type == DType.BF16 ? 2 : 4, trained = Trained + (type == DType.BF16 ? 2 : 0);
+        var (trained, frozen) = ParameterBytes(type);
         var items = new List<(string, long)>();
         if (layout == PpoLayout.Full)
         {
@@ -68,15 +69,30 @@ public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Item
 
         long workspace = TrainingWorkspace.BytesFor(policy, rows, recompute, lora);
         items.Add(("activations of a pass", layout == PpoLayout.Lora || SameShape(policy, value) ? workspace : workspace + TrainingWorkspace.BytesFor(value, rows, recompute, null)));
+        return new PpoMemoryPlan([.. items, .. Inference(policy, reward, sharedReward ? lora : null, type, options.RolloutMicroBatch, options.QueryLength, options.ResponseLength)]);
+    }
+
+    /// <summary>Bytes of a trained and of a frozen parameter.</summary>
+    internal static (long Trained, long Frozen) ParameterBytes(DType type) => type == DType.BF16 ? (Trained + 2, 2) : (Trained, 4);
+
+    /// <summary>What sampling and scoring take beside the networks.</summary>
+    /// <param name="policy">Shape of the policy.</param>
+    /// <param name="reward">Shape of the reward model's backbone.</param>
+    /// <param name="sharedReward">The reward model's adapters where it is those on the policy's base.</param>
+    /// <param name="type">F32 or BF16 products.</param>
+    /// <param name="batch">Responses sampled at a time.</param>
+    /// <param name="queryLength">Most tokens of a prompt.</param>
+    /// <param name="responseLength">Most tokens of a response.</param>
+    internal static IEnumerable<(string Name, long Bytes)> Inference(ModelConfig policy, ModelConfig reward, LoraOptions? sharedReward, DType type, int batch, int queryLength, int responseLength)
+    {
         var weights = type == DType.F32 ? DType.F32 : DType.BF16;
-        items.Add(("reward model", sharedReward
-            ? Adapters(policy, lora!) * sizeof(float)
-            : MemoryPlan.WeightBytes(reward, weights, languageHead: false) + ScoringKvBytes(reward, weights, options) + LlamaWorkspace.BytesFor(reward, ScoringRows, 0)));
-        items.Add(("sampler's weights", MemoryPlan.WeightBytes(policy, weights)));
-        long pages = (long)options.RolloutMicroBatch * (KvPool.PagesFor(options.QueryLength) + KvPool.PagesFor(Math.Max(1, options.ResponseLength - 1)));
-        items.Add(("sampler's keys and values", pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(policy, weights)));
-        items.Add(("sampler's activations", LlamaWorkspace.BytesFor(policy, Math.Max(512, options.RolloutMicroBatch), options.RolloutMicroBatch)));
-        return new PpoMemoryPlan(items);
+        yield return ("reward model", sharedReward is not null
+            ? Adapters(policy, sharedReward) * sizeof(float)
+            : MemoryPlan.WeightBytes(reward, weights, languageHead: false) + ScoringKvBytes(reward, weights, batch, queryLength, responseLength) + LlamaWorkspace.BytesFor(reward, ScoringRows, 0));
+        yield return ("sampler's weights", MemoryPlan.WeightBytes(policy, weights));
+        long pages = (long)batch * (KvPool.PagesFor(queryLength) + KvPool.PagesFor(Math.Max(1, responseLength - 1)));
+        yield return ("sampler's keys and values", pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(policy, weights));
+        yield return ("sampler's activations", LlamaWorkspace.BytesFor(policy, Math.Max(512, batch), batch));
     }
 
     /// <summary>Rows of a pass of the reward model.</summary>
@@ -86,21 +102,28 @@ public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Item
     public static long ScoringKvBytes(ModelConfig reward, DType weights, PpoOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        long pages = 2L * options.RolloutMicroBatch * (KvPool.PagesFor(options.QueryLength) + KvPool.PagesFor(options.ResponseLength));
-        return pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(reward, weights);
+        return ScoringKvBytes(reward, weights, options.RolloutMicroBatch, options.QueryLength, options.ResponseLength);
     }
 
     /// <inheritdoc/>
     public override string ToString() => string.Join(Environment.NewLine, Items.Append(("planned memory", Total))
         .Select(i => string.Create(CultureInfo.InvariantCulture, $"{i.Item1,-50} {i.Item2 / 1073741824.0,10:F3} GiB")));
 
-    private static long Parameters(ModelConfig config, bool languageHead)
+    private static long ScoringKvBytes(ModelConfig reward, DType weights, int batch, int queryLength, int responseLength)
+    {
+        long pages = 2L * batch * (KvPool.PagesFor(queryLength) + KvPool.PagesFor(responseLength));
+        return pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(reward, weights);
+    }
+
+    /// <summary>Parameters of a decoder.</summary>
+    internal static long Parameters(ModelConfig config, bool languageHead)
     {
         long all = TensorLayout.ParameterCount(config), head = (long)config.VocabularySize * config.HiddenSize;
         return languageHead || config.TieWordEmbeddings ? all : all - head;
     }
 
-    private static long Adapters(ModelConfig config, LoraOptions lora)
+    /// <summary>Parameters of its adapters.</summary>
+    internal static long Adapters(ModelConfig config, LoraOptions lora)
     {
         var slots = new LlamaSlots(config, string.Empty);
         var shapes = slots.Decoder(languageHead: true).SelectMany(s => s.Parts.Select(p => (p.Name, p.Count, s.Columns))).ToDictionary(p => p.Name);

@@ -3,6 +3,7 @@ using Farm.Cpu;
 using Farm.Models.Checkpoints;
 using Farm.Training;
 using Farm.Training.Data;
+using Farm.Training.Methods;
 using Farm.Training.Model;
 using Farm.Training.Optimisation;
 using Farm.Training.Tasks;
@@ -18,6 +19,9 @@ public sealed class TrainingStepTests(TinyLlama models) : IClassFixture<TinyLlam
     private static readonly TrainingExample[] Pairs = [.. Enumerable.Range(0, 3)
         .Select(s => new TrainingExample([[0, 3 + s, 9, 12, 40], [0, 3 + s, 9, 77]], Target: s % 2))];
 
+    private static readonly TrainingExample[] Preferences = [.. Enumerable.Range(0, 3)
+        .Select(s => new TrainingExample([[0, 3 + s, 9, 12, 40, 1], [0, 3 + s, 9, 77, 5 + s, 30, 8, 1]], FirstLabel: 3))];
+
     [Theory]
     [InlineData(CudaCompute.F32, 2e-4)]
     [InlineData(CudaCompute.BF16, 2e-2)]
@@ -27,6 +31,11 @@ public sealed class TrainingStepTests(TinyLlama models) : IClassFixture<TinyLlam
     [InlineData(CudaCompute.F32, 2e-4)]
     [InlineData(CudaCompute.BF16, 2e-2)]
     public void A_reward_modeling_step_is_the_cpus(CudaCompute compute, double tolerance) => Compare(() => new PairwiseTask(), Pairs, ModelHead.Reward, compute, tolerance);
+
+    [Theory]
+    [InlineData(CudaCompute.F32, 2e-4)]
+    [InlineData(CudaCompute.BF16, 2e-2)]
+    public void A_dpo_step_is_the_cpus(CudaCompute compute, double tolerance) => Compare(() => new DpoTask(0.5), Preferences, ModelHead.Language, compute, tolerance);
 
     // The first AdamW step moves every weight by about the learning rate in the sign of its gradient, so gradients are compared by their norm and loss, and weights
     // over several updates by the distance that they moved.
@@ -59,6 +68,15 @@ public sealed class TrainingStepTests(TinyLlama models) : IClassFixture<TinyLlam
         using var checkpoint = Checkpoint.Open(models.Decoder);
         using var model = TrainableLlama.Load(backend, checkpoint, TinyLlama.Config, new TrainableLlamaOptions { Head = head, Seed = 1, MaxPositions = 64 });
         float[] start = Weights(backend, model);
+        if (task is DpoTask)
+        {
+            // Each device is its own reference.
+            string cache = Directory.CreateTempSubdirectory("farm dpo ").FullName;
+            using var workspace = model.CreateWorkspace(64);
+            examples = [.. SequenceLogProbs.WithReference(model, workspace, examples, "tiny", cache).Examples];
+            Directory.Delete(cache, recursive: true);
+        }
+
         using var trainer = new Trainer(
             model, task, examples, [], new TrainerOptions
             {
