@@ -5,6 +5,7 @@ using Farm.Annotation.Journaling;
 using Farm.Annotation.Judging;
 using Farm.Annotation.Parsing;
 using Farm.Annotation.Python;
+using Farm.Core;
 
 namespace Farm.Annotation.Annotating;
 
@@ -23,7 +24,7 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         using var registration = stop.Register(() => abort.CancelAfter(options.Grace));
         try
         {
-            await Parallel.ForEachAsync(Plan(rows), new ParallelOptions { MaxDegreeOfParallelism = options.MaxConcurrency }, async (work, _) =>
+            await Parallel.ForEachAsync(Plan(rows), new ParallelOptions { MaxDegreeOfParallelism = options.MaxConcurrency * pool.Min(j => j.PromptsPerRequest) }, async (work, _) =>
             {
                 try
                 {
@@ -87,6 +88,11 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
     private IEnumerable<Asked?[]> Batches(IPairwiseJudge judge, List<Asked> list)
     {
         int padded = (list.Count + judge.BatchSize - 1) / judge.BatchSize * judge.BatchSize;
+        if (padded != list.Count && judge.Padding is null)
+        {
+            throw new BadInputException($"Annotator '{judge.Name}' takes {judge.BatchSize} rows at a time and fills up no prompt (is_add_default_processors: false): {list.Count} rows do not come out even.");
+        }
+
         int[] order = judge.IsShuffle ? NumpyRandom.Permutation((uint)(options.Seed ?? 0), padded) : [.. Enumerable.Range(0, padded)];
         return order.Select(i => i < list.Count ? list[i] : null).Chunk(judge.BatchSize);
     }
@@ -149,7 +155,7 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
     private async Task AskAsync(Work work, CancellationToken cancellationToken)
     {
         var judge = work.Judge;
-        var request = judge.Prepare([.. work.Pairs.Select(p => p is null ? ShownPair.Padding : p.Shown)]);
+        var request = judge.Prepare([.. work.Pairs.Select(p => p is null ? judge.Padding! : p.Shown)]);
         long call = options.Journal?.NextCall() ?? 0;
         if (options.Journal is { } journal)
         {
@@ -242,7 +248,7 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         new(p.Key, position, p.IsSwitched, options.Seed, judge.Name, p.Row.Instruction, p.Row.Input, p.Row.Output1, p.Row.Output2);
 
     private KeptPair Padding(IPairwiseJudge judge, int position) =>
-        new(null, position, false, options.Seed, judge.Name, ShownPair.Padding.Instruction, null, ShownPair.Padding.Output1, ShownPair.Padding.Output2);
+        new(null, position, false, options.Seed, judge.Name, judge.Padding!.Instruction, null, judge.Padding.Output1, judge.Padding.Output2);
 
     private void Emit(AnnotatedPair result) => results.TryWrite(result);
 

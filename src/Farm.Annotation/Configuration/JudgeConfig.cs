@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Farm.Annotation.Judging;
 using Farm.Annotation.Prompts;
 using Farm.Annotation.Python;
 
@@ -51,8 +52,8 @@ public sealed record JudgeConfig
     /// <summary>Names and settings of processors, in order.</summary>
     internal OrderedDictionary<object, object?> ProcessorsToKwargs { get; init; } = [];
 
-    /// <summary>Is the last prompt of a batched judge filled up with a dummy example?</summary>
-    public bool IsAddDefaultProcessors { get; init; } = true;
+    /// <summary>The dummy that fills up the last prompt of a batched judge; null where the rows must come out even.</summary>
+    public ShownPair? Padding { get; init; } = ShownPair.Padding;
 
     /// <summary>False where the column <c>version</c> is not wanted.</summary>
     public bool ShowVersion { get; init; } = true;
