@@ -13,6 +13,7 @@ namespace Farm.Annotation.Annotating;
 internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, AnnotatorOptions options, ChannelWriter<AnnotatedPair> results, CancellationToken stop)
 {
     private readonly Lock _lock = new();
+    private readonly int _inFlight = options.MaxConcurrency * pool.Min(j => j.PromptsPerRequest);
     private readonly Dictionary<PairKey, Slot> _slots = [];
     private Exception? _fatal;
 
@@ -22,13 +23,15 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         // In-flight requests may have been paid: after a stop they get some time to come home.
         using var abort = new CancellationTokenSource();
         using var registration = stop.Register(() => abort.CancelAfter(options.Grace));
+        // While as many requests as may be are in flight, as many others go to or come from the journal.
+        using var turns = new SemaphoreSlim(_inFlight);
         try
         {
-            await Parallel.ForEachAsync(Plan(rows), new ParallelOptions { MaxDegreeOfParallelism = options.MaxConcurrency * pool.Min(j => j.PromptsPerRequest) }, async (work, _) =>
+            await Parallel.ForEachAsync(Plan(rows), new ParallelOptions { MaxDegreeOfParallelism = 2 * _inFlight }, async (work, _) =>
             {
                 try
                 {
-                    await AskAsync(work, abort.Token).ConfigureAwait(false);
+                    await AskAsync(work, turns, abort.Token).ConfigureAwait(false);
                 }
                 catch (Exception e)
                 {
@@ -152,7 +155,7 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         return asked;
     }
 
-    private async Task AskAsync(Work work, CancellationToken cancellationToken)
+    private async Task AskAsync(Work work, SemaphoreSlim turns, CancellationToken cancellationToken)
     {
         var judge = work.Judge;
         var request = judge.Prepare([.. work.Pairs.Select(p => p is null ? judge.Padding! : p.Shown)]);
@@ -162,9 +165,25 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
             await journal.AppendRequestAsync(call, judge.Name, judge.Identity, request.Body, [.. work.Pairs.Select((p, i) => p is null ? Padding(judge, i) : Kept(judge, p, i))]).ConfigureAwait(false);
         }
 
-        long start = options.Clock.GetTimestamp();
-        var reply = await judge.AskAsync(request, cancellationToken).ConfigureAwait(false);
-        double seconds = options.Clock.GetElapsedTime(start).TotalSeconds;
+        await turns.WaitAsync(cancellationToken).ConfigureAwait(false);
+        JudgeReply reply;
+        double seconds;
+        try
+        {
+            if (stop.IsCancellationRequested || Volatile.Read(ref _fatal) is not null)
+            {
+                return;
+            }
+
+            long start = options.Clock.GetTimestamp();
+            reply = await judge.AskAsync(request, cancellationToken).ConfigureAwait(false);
+            seconds = options.Clock.GetElapsedTime(start).TotalSeconds;
+        }
+        finally
+        {
+            turns.Release();
+        }
+
         var verdicts = reply.Raw is { } raw ? judge.Read(raw, work.Pairs.Count) : [.. work.Pairs.Select(_ => new Verdict(null, reply.Failure))];
         string date = options.Clock.GetLocalNow().ToString("yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture);
         double?[] preferences = [.. work.Pairs.Select((p, i) => p is null ? null : AnnotatedPair.Unswitch(verdicts[i].Preference, p.IsSwitched))];

@@ -59,7 +59,7 @@ public sealed class AlpacaEvalFoldersTests : IDisposable
             Assert.All(s_ownArguments, a => Assert.False(root.TryGetProperty(a, out _), $"{judge.Name}: {a}"));
             long most = judge.Config.CompletionsKwargs.Where(k => k.Key is "max_tokens" or "max_tokens_to_sample" or "max_new_tokens").Select(k => (long)k.Value!).Single();
             Assert.Equal(most, root.GetProperty("max_tokens").GetInt64());
-            Assert.Equal(judge.Config.CompletionKey == "completions_all" ? 5 : null, root.TryGetProperty("top_logprobs", out var top) ? top.GetInt32() : null);
+            Assert.Equal(judge.Config.CompletionKey == "completions_all" ? 5 : 0, root.TryGetProperty("top_logprobs", out var top) ? top.GetInt32() : 0);
             Assert.Equal(judge.Config.CompletionsKwargs.ContainsKey("tools"), root.TryGetProperty("tools", out var tools) && tools[0].GetProperty("function").GetProperty("parameters").GetProperty("type").GetString() == "object");
             // The completion endpoint takes the old models' prompts, and ten of them at once.
             bool isOld = judge.Config.FnCompletions == "openai_completions" && judge.Config.ModelName is "text-davinci-003" or "gpt-3.5-turbo-instruct";
