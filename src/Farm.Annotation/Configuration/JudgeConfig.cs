@@ -71,7 +71,9 @@ public sealed record JudgeConfig
     public string? ModelName => CompletionsKwargs.TryGetValue("model_name", out object? name) ? Convert.ToString(name, CultureInfo.InvariantCulture) : null;
 
     /// <summary>The same judge with another model, e.g. one that a local server has.</summary>
-    public JudgeConfig WithModel(string name)
+    /// <param name="name">The model's name.</param>
+    /// <param name="pricePerToken">What its tokens cost in US dollars; null leaves the configuration's price.</param>
+    public JudgeConfig WithModel(string name, double? pricePerToken = null)
     {
         var arguments = new OrderedDictionary<object, object?>(CompletionsKwargs);
         if (FnCompletions is "openai_completions" or "cache_completions" && ModelName is { } before)
@@ -81,6 +83,11 @@ public sealed record JudgeConfig
         }
 
         arguments["model_name"] = name;
+        if (pricePerToken is { } price)
+        {
+            arguments["price_per_token"] = price;
+        }
+
         return this with { CompletionsKwargs = arguments };
     }
 

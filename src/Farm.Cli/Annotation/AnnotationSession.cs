@@ -195,7 +195,8 @@ internal sealed class AnnotationSession
         }
 
         Console.Out.WriteLine(FormattableString.Invariant($"{annotated} of {results.Length} pairs annotated in {time.TotalSeconds:F1} s ({kept} from the journal): {_output}"));
-        Console.Out.WriteLine(FormattableString.Invariant($"output_2 preferred in {100 * share:F2} %; {ledger.Requests} requests, {ledger.Tokens:F0} tokens, {ledger.Spent:F4} US dollars"));
+        string preferred = annotated > 0 ? FormattableString.Invariant($"output_2 preferred in {100 * share:F2} %; ") : string.Empty;
+        Console.Out.WriteLine(FormattableString.Invariant($"{preferred}{ledger.Requests} requests, {ledger.Tokens:F0} tokens, {ledger.Spent:F4} US dollars"));
         foreach (var group in failures)
         {
             Console.Out.WriteLine($"  {group.Count(),6} without a preference: {group.Key} (e.g. {group.First().Failure!.Detail})");

@@ -73,7 +73,10 @@ internal sealed class JudgeOptions
     public IReadOnlyList<JudgeConfig> Configs(ParseResult result)
     {
         var configs = JudgeFolders.Read(Judge(result));
-        return (result.GetValue(_judgeModel) ?? result.GetValue(_model)) is { } name ? [.. configs.Select(c => c.WithModel(name))] : configs;
+        // What Farm's own engine says costs nothing.
+        return JudgeModel(result) is { } folder ? [.. configs.Select(c => c.WithModel(folder, pricePerToken: 0))]
+            : result.GetValue(_model) is { } name ? [.. configs.Select(c => c.WithModel(name))]
+            : configs;
     }
 
     /// <summary>The folder of the model by which Farm's own engine answers; null where a server does.</summary>

@@ -36,6 +36,7 @@ public sealed class EngineJudgeTests(TinyModels models) : IClassFixture<TinyMode
               completion_parser_kwargs: {outputs_to_match: {1: 'Output \(a\)', 2: 'Output \(b\)'}}
             """);
         var (summary, rows) = Annotate(judge, "--judge-model", models.Decoder, "--dtype", "f32", "--seed", "3");
+        Assert.Equal(0, summary.GetProperty("cost_usd").GetDouble());
         Assert.Equal((0, 2), (summary.GetProperty("annotated").GetInt32(), summary.GetProperty("failures").GetProperty("no_match").GetInt32()));
         Assert.All(rows, r =>
         {
