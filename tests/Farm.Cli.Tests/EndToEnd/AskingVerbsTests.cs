@@ -181,9 +181,9 @@ public sealed class AskingVerbsTests : IDisposable
 
         using var server = new FakeJudgeServer(body => Answer("ratings", body));
         string[] arguments = Arguments("ratings", server.BaseUrl);
-        var stopped = FarmProcess.RunAsking("k", [.. arguments, "--max-cost", "0.05", "--max-tokens", "100"]);
+        var stopped = FarmProcess.RunAsking("k", [.. arguments, "--max-cost", "0.03", "--max-tokens", "100"]);
         Assert.Equal(130, stopped.ExitCode);
-        Assert.Matches(@"Stopped by --max-cost: .* limit of 0\.05 US dollars; .* are kept in .+\.journal\.db; the same command with a higher --max-cost goes on", stopped.Error);
+        Assert.Matches(@"Stopped by --max-cost: .* limit of 0\.03 US dollars; .* are kept in .+\.journal\.db; the same command with a higher --max-cost goes on", stopped.Error);
         Assert.InRange(server.Requests, 1, Rows - 1);
         Assert.Equal(0, FarmProcess.RunAsking("k", [.. arguments, "--max-cost", "9", "--max-tokens", "100"]).ExitCode);
         Assert.Equal(Rows, server.Requests);
