@@ -24,10 +24,10 @@ public sealed class CompletionEndpointTests : IDisposable
     };
 
     /// <summary>Prefers b, wherever it is shown; each choice for its prompt, in reverse order.</summary>
-    private static FakeAnswer Answer(IReadOnlyList<string> prompts) => new(200, JsonSerializer.Serialize(new
+    private static FakeAnswer Answer(string[] prompts) => new(200, JsonSerializer.Serialize(new
     {
         choices = prompts.Index().Reverse().Select(p => new { index = p.Index, finish_reason = "stop", text = p.Item.IndexOf(": b", StringComparison.Ordinal) < p.Item.IndexOf(": a", StringComparison.Ordinal) ? "first" : "second" }),
-        usage = new { total_tokens = 30 * prompts.Count },
+        usage = new { total_tokens = 30 * prompts.Length },
     }));
 
     private static string[] Prompts(string body)
