@@ -14,7 +14,9 @@ internal sealed class JudgeOptions
 {
     private readonly Option<string> _judge = new("--judge", "--annotators-config")
     {
-        Description = "An alpaca_eval evaluator's folder or YAML file, a judge that comes with Farm, pocket, pocket:gold, or longest.", HelpName = "CONFIG|DIR", Required = true,
+        Description = "An alpaca_eval evaluator's folder or YAML file, a judge that comes with Farm, pocket, pocket:gold, or longest.",
+        HelpName = "CONFIG|DIR",
+        Required = true,
     };
 
     private readonly Option<string?> _baseUrl = new("--base-url") { Description = "An OpenAI-compatible server (default: OPENAI_API_BASE, or OpenAI itself).", HelpName = "URL" };

@@ -34,7 +34,11 @@ public sealed class ClientConfigTests : IDisposable
 
     private static OpenAiOptions Quick(Func<string, IReadOnlyList<OpenAiAccount>> accounts) => new()
     {
-        Accounts = accounts, RetryDelay = TimeSpan.FromMilliseconds(1), MaxRetryDelay = TimeSpan.FromMilliseconds(20), MaxRetries = 6, Timeout = TimeSpan.FromSeconds(30),
+        Accounts = accounts,
+        RetryDelay = TimeSpan.FromMilliseconds(1),
+        MaxRetryDelay = TimeSpan.FromMilliseconds(20),
+        MaxRetries = 6,
+        Timeout = TimeSpan.FromSeconds(30),
     };
 
     private static CompletionRequest Request(string model = "m") => new(model, true, Encoding.UTF8.GetBytes($$"""{"model":"{{model}}"}"""), 10);

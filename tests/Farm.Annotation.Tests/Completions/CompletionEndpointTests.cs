@@ -20,7 +20,12 @@ public sealed class CompletionEndpointTests : IDisposable
 
     private static OpenAiOptions Options(FakeJudgeServer server) => new()
     {
-        Endpoint = new Uri(server.BaseUrl), ApiKeys = ["k"], MaxRetries = 2, RetryDelay = TimeSpan.FromMilliseconds(1), MaxRetryDelay = TimeSpan.FromMilliseconds(2), Gathering = TimeSpan.FromSeconds(30),
+        Endpoint = new Uri(server.BaseUrl),
+        ApiKeys = ["k"],
+        MaxRetries = 2,
+        RetryDelay = TimeSpan.FromMilliseconds(1),
+        MaxRetryDelay = TimeSpan.FromMilliseconds(2),
+        Gathering = TimeSpan.FromSeconds(30),
     };
 
     /// <summary>Prefers b, wherever it is shown; each choice for its prompt, in reverse order.</summary>

@@ -87,7 +87,9 @@ internal static class AlpacaEvalFolders
             new(folder, folder, prompt) { Decoder = decoder, Arguments = arguments, ParserArguments = A, First = "Output (a)", Second = "So:\n Output (b), clearly" };
         yield return Regex("alpaca_farm_greedy_gpt4", "alpaca_farm_greedy_gpt4/five.txt", "model_name: gpt-4-0314, max_tokens: 250, temperature: 0") with
         {
-            Batch = 5, First = string.Concat(Enumerable.Repeat("\nOutput (a) is best", 5)), Second = string.Concat(Enumerable.Repeat("\nOutput (b) is best", 5)),
+            Batch = 5,
+            First = string.Concat(Enumerable.Repeat("\nOutput (a) is best", 5)),
+            Second = string.Concat(Enumerable.Repeat("\nOutput (b) is best", 5)),
         };
         yield return Regex("bedrock_claude", Human, "model_name: anthropic.claude-v1, max_tokens_to_sample: 50, temperature: 0", "bedrock_anthropic_completions");
         yield return Regex("bedrock_claude_2", Human, "model_name: anthropic.claude-v2, max_tokens_to_sample: 50, temperature: 0", "bedrock_anthropic_completions");

@@ -42,10 +42,10 @@ public class TiktokenTests
     {
         var folder = Directory.CreateDirectory(Path.Combine(scratch, "judge")).FullName;
         File.WriteAllText(Path.Combine(folder, "prompt.txt"), "{instruction}{output_1}{output_2}");
-        File.WriteAllText(Path.Combine(folder, "configs.yaml"), $$"""
+        File.WriteAllText(Path.Combine(folder, "configs.yaml"), $$$"""
             judge:
               prompt_template: "judge/prompt.txt"
-              completions_kwargs: {model_name: "{{model}}", tokens_to_favor: ["{{word}}"]}
+              completions_kwargs: {model_name: "{{{model}}}", tokens_to_favor: ["{{{word}}}"]}
               completion_parser_kwargs: {outputs_to_match: {1: 'a', 2: 'b'}}
             """);
         return JudgeConfigReader.Read(folder)[0];
