@@ -5,6 +5,7 @@ using Farm.Annotation.Journaling;
 using Farm.Annotation.Judging;
 using Farm.Annotation.Parsing;
 using Farm.Annotation.Python;
+using Farm.Core;
 
 namespace Farm.Annotation.Annotating;
 
@@ -12,6 +13,7 @@ namespace Farm.Annotation.Annotating;
 internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, AnnotatorOptions options, ChannelWriter<AnnotatedPair> results, CancellationToken stop)
 {
     private readonly Lock _lock = new();
+    private readonly int _inFlight = options.MaxConcurrency * pool.Min(j => j.PromptsPerRequest);
     private readonly Dictionary<PairKey, Slot> _slots = [];
     private Exception? _fatal;
 
@@ -21,13 +23,15 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         // In-flight requests may have been paid: after a stop they get some time to come home.
         using var abort = new CancellationTokenSource();
         using var registration = stop.Register(() => abort.CancelAfter(options.Grace));
+        // While as many requests as may be are in flight, as many others go to or come from the journal.
+        using var turns = new SemaphoreSlim(_inFlight);
         try
         {
-            await Parallel.ForEachAsync(Plan(rows), new ParallelOptions { MaxDegreeOfParallelism = options.MaxConcurrency }, async (work, _) =>
+            await Parallel.ForEachAsync(Plan(rows), new ParallelOptions { MaxDegreeOfParallelism = 2 * _inFlight }, async (work, _) =>
             {
                 try
                 {
-                    await AskAsync(work, abort.Token).ConfigureAwait(false);
+                    await AskAsync(work, turns, abort.Token).ConfigureAwait(false);
                 }
                 catch (Exception e)
                 {
@@ -87,6 +91,11 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
     private IEnumerable<Asked?[]> Batches(IPairwiseJudge judge, List<Asked> list)
     {
         int padded = (list.Count + judge.BatchSize - 1) / judge.BatchSize * judge.BatchSize;
+        if (padded != list.Count && judge.Padding is null)
+        {
+            throw new BadInputException($"Annotator '{judge.Name}' takes {judge.BatchSize} rows at a time and fills up no prompt (is_add_default_processors: false): {list.Count} rows do not come out even.");
+        }
+
         int[] order = judge.IsShuffle ? NumpyRandom.Permutation((uint)(options.Seed ?? 0), padded) : [.. Enumerable.Range(0, padded)];
         return order.Select(i => i < list.Count ? list[i] : null).Chunk(judge.BatchSize);
     }
@@ -146,19 +155,35 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         return asked;
     }
 
-    private async Task AskAsync(Work work, CancellationToken cancellationToken)
+    private async Task AskAsync(Work work, SemaphoreSlim turns, CancellationToken cancellationToken)
     {
         var judge = work.Judge;
-        var request = judge.Prepare([.. work.Pairs.Select(p => p is null ? ShownPair.Padding : p.Shown)]);
+        var request = judge.Prepare([.. work.Pairs.Select(p => p is null ? judge.Padding! : p.Shown)]);
         long call = options.Journal?.NextCall() ?? 0;
         if (options.Journal is { } journal)
         {
             await journal.AppendRequestAsync(call, judge.Name, judge.Identity, request.Body, [.. work.Pairs.Select((p, i) => p is null ? Padding(judge, i) : Kept(judge, p, i))]).ConfigureAwait(false);
         }
 
-        long start = options.Clock.GetTimestamp();
-        var reply = await judge.AskAsync(request, cancellationToken).ConfigureAwait(false);
-        double seconds = options.Clock.GetElapsedTime(start).TotalSeconds;
+        await turns.WaitAsync(cancellationToken).ConfigureAwait(false);
+        JudgeReply reply;
+        double seconds;
+        try
+        {
+            if (stop.IsCancellationRequested || Volatile.Read(ref _fatal) is not null)
+            {
+                return;
+            }
+
+            long start = options.Clock.GetTimestamp();
+            reply = await judge.AskAsync(request, cancellationToken).ConfigureAwait(false);
+            seconds = options.Clock.GetElapsedTime(start).TotalSeconds;
+        }
+        finally
+        {
+            turns.Release();
+        }
+
         var verdicts = reply.Raw is { } raw ? judge.Read(raw, work.Pairs.Count) : [.. work.Pairs.Select(_ => new Verdict(null, reply.Failure))];
         string date = options.Clock.GetLocalNow().ToString("yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture);
         double?[] preferences = [.. work.Pairs.Select((p, i) => p is null ? null : AnnotatedPair.Unswitch(verdicts[i].Preference, p.IsSwitched))];
@@ -242,7 +267,7 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         new(p.Key, position, p.IsSwitched, options.Seed, judge.Name, p.Row.Instruction, p.Row.Input, p.Row.Output1, p.Row.Output2);
 
     private KeptPair Padding(IPairwiseJudge judge, int position) =>
-        new(null, position, false, options.Seed, judge.Name, ShownPair.Padding.Instruction, null, ShownPair.Padding.Output1, ShownPair.Padding.Output2);
+        new(null, position, false, options.Seed, judge.Name, judge.Padding!.Instruction, null, judge.Padding.Output1, judge.Padding.Output2);
 
     private void Emit(AnnotatedPair result) => results.TryWrite(result);
 

@@ -37,6 +37,8 @@ public sealed record BaselineFailure(string Place, string Reason);
 /// <summary>Outputs of an API model on a split, in AlpacaFarm's form.</summary>
 public static class ModelBaseline
 {
+    // The completion endpoint takes several prompts at once.
+    private const int PromptsPerRequest = 10;
     private static readonly string[] Copied = ["instruction", "input"], Described = ["dataset", "datasplit"];
 
     /// <summary>Reads the rows, which have instruction, input, dataset and datasplit.</summary>
@@ -72,7 +74,7 @@ public static class ModelBaseline
         var failures = new BaselineFailure?[rows.Count];
         await Parallel.ForEachAsync(
             Enumerable.Range(0, rows.Count),
-            new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, options.MaxConcurrency), CancellationToken = cancellation },
+            new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, options.MaxConcurrency) * (options.IsChat ? 1 : PromptsPerRequest), CancellationToken = cancellation },
             async (i, token) =>
             {
                 var row = rows[i];

@@ -79,6 +79,16 @@ public sealed class CostLedger(double? maxCost = null)
         }
     }
 
+    /// <summary>Gives back what was set aside for a request that was not sent.</summary>
+    internal void Return(double reserved)
+    {
+        lock (_lock)
+        {
+            _reserved -= reserved;
+            _requests--;
+        }
+    }
+
     /// <summary>A limit needs a price.</summary>
     /// <exception cref="BadInputException">There is a limit and no price.</exception>
     internal void RequirePrice(string judge, string? model, double? price)

@@ -17,7 +17,11 @@ public interface ICompletionClient
 /// <param name="IsChat">True for the chat endpoint, false for the completion endpoint.</param>
 /// <param name="Body">The request's JSON object in UTF-8.</param>
 /// <param name="EstimatedTokens">Tokens that prompt and reply will take at most, roughly; for rate limits and the cost limit.</param>
-public sealed record CompletionRequest(string Model, bool IsChat, ReadOnlyMemory<byte> Body, int EstimatedTokens);
+public sealed record CompletionRequest(string Model, bool IsChat, ReadOnlyMemory<byte> Body, int EstimatedTokens)
+{
+    /// <summary>Prompts that may share a request of the completion endpoint, null for the client's own rule.</summary>
+    public int? PromptsPerRequest { get; init; }
+}
 
 /// <summary>What came of a request.</summary>
 public sealed record CompletionReply

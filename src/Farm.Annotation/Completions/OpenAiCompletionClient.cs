@@ -1,31 +1,31 @@
 using System.ClientModel;
 using System.ClientModel.Primitives;
-using System.Globalization;
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Farm.Annotation.Parsing;
-using Farm.Core;
-using OpenAI;
 using Polly;
 using Polly.Retry;
 
 namespace Farm.Annotation.Completions;
 
 /// <summary>
-/// An OpenAI-compatible server, through the OpenAI package's pipeline: retries with back-off that honours Retry-After, a limit for each attempt's
-/// time, and limits on requests and tokens a minute.
+/// OpenAI-compatible servers, through the OpenAI package's pipeline: retries with back-off that honours Retry-After and goes to another account
+/// where there are several, a limit for each attempt's time, limits on requests and tokens a minute, and several prompts in a request of the
+/// completion endpoint.
 /// </summary>
 public sealed class OpenAiCompletionClient : ICompletionClient, IDisposable
 {
-    private const string ReduceHint = "Please reduce", AnotherPromptHint = "Please try again with a different prompt.";
+    private const string ReduceHint = "Please reduce";
     private readonly OpenAiOptions _options;
     private readonly HttpClient _http;
-    private readonly ClientPipeline[] _pipelines;
-    private readonly ResiliencePipeline<Attempt> _resilience;
+    private readonly HttpClientPipelineTransport _transport;
+    private readonly ConcurrentDictionary<string, AccountPool> _pools = new(StringComparer.Ordinal);
+    private readonly ResiliencePipeline<OpenAiAttempt> _resilience;
+    private readonly CompletionBatcher _batcher;
     private readonly RateGate? _requests;
     private readonly RateGate? _tokens;
-    private int _turn;
 
     /// <summary>Makes the client; nothing is sent yet.</summary>
     public OpenAiCompletionClient(OpenAiOptions options)
@@ -36,69 +36,93 @@ public sealed class OpenAiCompletionClient : ICompletionClient, IDisposable
         {
             Timeout = System.Threading.Timeout.InfiniteTimeSpan,
         };
-        var transport = new HttpClientPipelineTransport(_http);
-        string?[] organizations = options.Organizations.Count > 0 ? [.. options.Organizations] : [null];
-        _pipelines = [.. from key in options.ApiKeys from organization in organizations select Pipeline(key, organization, transport)];
+        _transport = new HttpClientPipelineTransport(_http);
         _resilience = Resilience(options);
+        _batcher = new CompletionBatcher(options.Gathering, options.Clock, AskManyAsync);
         _requests = options.RequestsPerMinute is { } requests ? new RateGate(requests, options.Clock) : null;
         _tokens = options.TokensPerMinute is { } tokens ? new RateGate(tokens, options.Clock) : null;
     }
 
     /// <inheritdoc/>
-    public async Task<CompletionReply> CompleteAsync(CompletionRequest request, CancellationToken cancellationToken)
+    public Task<CompletionReply> CompleteAsync(CompletionRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var body = request.Body;
-        int attempts = 0;
-        while (true)
-        {
-            var sent = body;
-            var attempt = await _resilience.ExecuteAsync(
-                async token =>
-                {
-                    attempts++;
-                    return await TryAsync(request, sent, token).ConfigureAwait(false);
-                },
-                cancellationToken).ConfigureAwait(false);
-            if (attempt.Reply is { } reply)
-            {
-                return reply with { Attempts = attempts };
-            }
-
-            if (attempt.Message.Contains(ReduceHint, StringComparison.Ordinal) && Reduced(body) is { } smaller)
-            {
-                body = smaller;
-                continue;
-            }
-
-            StopIfHopeless(request, attempt);
-            return new CompletionReply { Attempts = attempts, Failure = attempt.Failure };
-        }
+        int together = request.IsChat ? 1 : request.PromptsPerRequest ?? _options.PromptsPerRequest;
+        return together > 1 && CompletionBatcher.HasPrompt(request) ? _batcher.CompleteAsync(request, together, cancellationToken) : AskAsync(request, cancellationToken);
     }
 
     /// <summary>Closes the connections.</summary>
     public void Dispose() => _http.Dispose();
 
-    private ClientPipeline Pipeline(string key, string? organization, HttpClientPipelineTransport transport) => new OpenAIClient(
-        new ApiKeyCredential(key),
-        new OpenAIClientOptions
-        {
-            Endpoint = _options.Endpoint,
-            OrganizationId = organization,
-            Transport = transport,
-            // Retries and time limits are made once, here and not there.
-            RetryPolicy = new ClientRetryPolicy(0),
-            NetworkTimeout = System.Threading.Timeout.InfiniteTimeSpan,
-        }).Pipeline;
-
-    private static ResiliencePipeline<Attempt> Resilience(OpenAiOptions options)
+    private async Task<CompletionReply> AskAsync(CompletionRequest request, CancellationToken cancellation)
     {
-        var builder = new ResiliencePipelineBuilder<Attempt> { TimeProvider = options.Clock };
+        var (attempt, attempts) = await RetryAsync(request, 1, cancellation).ConfigureAwait(false);
+        return attempt.Replies is [var reply] ? reply with { Attempts = attempts } : new CompletionReply { Attempts = attempts, Failure = attempt.Failure };
+    }
+
+    private async Task<IReadOnlyList<CompletionReply>> AskManyAsync(CompletionRequest request, int prompts, CancellationToken cancellation)
+    {
+        if (prompts == 1)
+        {
+            return [await AskAsync(request, cancellation).ConfigureAwait(false)];
+        }
+
+        var (attempt, attempts) = await RetryAsync(request, prompts, cancellation).ConfigureAwait(false);
+        if (attempt.Replies is { } replies)
+        {
+            return [.. replies.Select(r => r with { Attempts = attempts })];
+        }
+
+        if (attempt.IsTransient)
+        {
+            return [.. Enumerable.Repeat(new CompletionReply { Attempts = attempts, Failure = attempt.Failure }, prompts)];
+        }
+
+        // One prompt that the server will not have, or a server that takes one at a time, must not cost the others their replies.
+        var single = JsonNode.Parse(request.Body.Span)!.AsObject();
+        var texts = single["prompt"]!.AsArray().Select(p => p!.GetValue<string>()).ToList();
+        return await Task.WhenAll(texts.Select(text =>
+        {
+            var body = (JsonObject)single.DeepClone();
+            body["prompt"] = text;
+            return AskAsync(request with { Body = JsonSerializer.SerializeToUtf8Bytes(body), EstimatedTokens = request.EstimatedTokens / prompts }, cancellation);
+        })).ConfigureAwait(false);
+    }
+
+    /// <summary>Asks until there is an answer, a failure that does not pass, or no attempt left.</summary>
+    private async Task<(OpenAiAttempt Attempt, int Attempts)> RetryAsync(CompletionRequest request, int prompts, CancellationToken cancellation)
+    {
+        int attempts = 0;
+        var sent = request;
+        while (true)
+        {
+            var now = sent;
+            var attempt = await _resilience.ExecuteAsync(
+                async token =>
+                {
+                    attempts++;
+                    return await TryAsync(now, prompts, token).ConfigureAwait(false);
+                },
+                cancellation).ConfigureAwait(false);
+            if (prompts == 1 && attempt.Message.Contains(ReduceHint, StringComparison.Ordinal) && Reduced(sent.Body) is { } smaller)
+            {
+                sent = sent with { Body = smaller };
+                continue;
+            }
+
+            attempt.StopIfHopeless(request.Model);
+            return (attempt, attempts);
+        }
+    }
+
+    private static ResiliencePipeline<OpenAiAttempt> Resilience(OpenAiOptions options)
+    {
+        var builder = new ResiliencePipelineBuilder<OpenAiAttempt> { TimeProvider = options.Clock };
         if (options.MaxRetries > 0)
         {
-            builder.AddRetry(new RetryStrategyOptions<Attempt>
+            builder.AddRetry(new RetryStrategyOptions<OpenAiAttempt>
             {
-                ShouldHandle = new PredicateBuilder<Attempt>().HandleResult(a => a.IsTransient),
+                ShouldHandle = new PredicateBuilder<OpenAiAttempt>().HandleResult(a => a.IsTransient),
                 MaxRetryAttempts = options.MaxRetries,
                 BackoffType = DelayBackoffType.Exponential,
                 UseJitter = true,
@@ -111,7 +135,7 @@ public sealed class OpenAiCompletionClient : ICompletionClient, IDisposable
         return builder.Build();
     }
 
-    private async Task<Attempt> TryAsync(CompletionRequest request, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    private async Task<OpenAiAttempt> TryAsync(CompletionRequest request, int prompts, CancellationToken cancellationToken)
     {
         if (_requests is not null)
         {
@@ -123,88 +147,78 @@ public sealed class OpenAiCompletionClient : ICompletionClient, IDisposable
             await _tokens.WaitAsync(request.EstimatedTokens, cancellationToken).ConfigureAwait(false);
         }
 
+        var pool = _pools.GetOrAdd(request.Model, m => new AccountPool(_options.AccountsOf(m), _options, _transport));
+        var seat = pool.Take();
+        var patience = seat.Account.Timeout ?? _options.Timeout;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(_options.Timeout);
+        limit.CancelAfter(patience);
         try
         {
-            var attempt = await SendAsync(request, body, limit.Token).ConfigureAwait(false);
-            if (attempt.Reply?.TotalTokens is { } used)
+            var attempt = await SendAsync(seat, request, prompts, limit.Token).ConfigureAwait(false);
+            if (attempt.Replies is not { } replies)
             {
-                _tokens?.Correct(request.EstimatedTokens, used);
+                return Rotated(pool, seat, attempt);
+            }
+
+            pool.Answered(seat);
+            if (_tokens is not null && replies.All(r => r.TotalTokens is not null))
+            {
+                _tokens.Correct(request.EstimatedTokens, replies.Sum(r => r.TotalTokens!.Value));
             }
 
             return attempt;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return Attempt.Transient(FailureReason.Timeout, $"no answer within {_options.Timeout.TotalSeconds:0.###} s");
+            return OpenAiAttempt.Passing(FailureReason.Timeout, $"no answer within {patience.TotalSeconds:0.###} s");
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException or ClientResultException)
         {
-            return Attempt.Transient(FailureReason.Unreachable, $"{_options.Endpoint.Authority}: {e.Message.ReplaceLineEndings(" ")}");
+            return OpenAiAttempt.Passing(FailureReason.Unreachable, $"{seat.Account.Endpoint.Authority}: {e.Message.ReplaceLineEndings(" ")}");
         }
         catch (JsonException e)
         {
-            return Attempt.Transient(FailureReason.ServerError, $"the answer cannot be read: {e.Message.ReplaceLineEndings(" ")}");
+            return OpenAiAttempt.Passing(FailureReason.ServerError, $"the answer cannot be read: {e.Message.ReplaceLineEndings(" ")}");
         }
     }
 
-    private async Task<Attempt> SendAsync(CompletionRequest request, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    /// <summary>Lets an account that is limited or spent rest, and says when another may be asked.</summary>
+    private static OpenAiAttempt Rotated(AccountPool pool, AccountPool.Seat seat, OpenAiAttempt attempt)
     {
-        var pipeline = _pipelines[(int)((uint)Interlocked.Increment(ref _turn) % _pipelines.Length)];
-        using var message = pipeline.CreateMessage();
+        if (attempt.HasNoQuota)
+        {
+            return pool.Spend(seat) is { } next ? attempt with { IsTransient = true, RetryAfter = next } : attempt;
+        }
+
+        return attempt.Status == 429 ? attempt with { RetryAfter = pool.Limit(seat, attempt.RetryAfter) } : attempt;
+    }
+
+    private async Task<OpenAiAttempt> SendAsync(AccountPool.Seat seat, CompletionRequest request, int prompts, CancellationToken cancellationToken)
+    {
+        using var message = seat.Pipeline.CreateMessage();
         message.BufferResponse = true;
         message.Request.Method = "POST";
-        message.Request.Uri = new Uri($"{_options.Endpoint.ToString().TrimEnd('/')}/{(request.IsChat ? "chat/completions" : "completions")}");
+        message.Request.Uri = seat.Account.Address(request.Model, request.IsChat);
         message.Request.Headers.Set("Content-Type", "application/json");
         message.Request.Headers.Set("Accept", "application/json");
-        message.Request.Content = BinaryContent.Create(BinaryData.FromBytes(body));
-        message.Apply(new RequestOptions { CancellationToken = cancellationToken });
-        await pipeline.SendAsync(message).ConfigureAwait(false);
-        var response = message.Response ?? throw new HttpRequestException("no response");
-        return response.Status is >= 200 and < 300
-            ? new Attempt { Reply = OpenAiReply.Read(response.Content.ToMemory()) }
-            : Failed(response);
-    }
-
-    private Attempt Failed(PipelineResponse response)
-    {
-        var (message, code) = Error(response.Content.ToMemory());
-        bool noQuota = code == "insufficient_quota";
-        var reason = response.Status switch
+        foreach (var (name, value) in seat.Account.Headers)
         {
-            429 => FailureReason.RateLimited,
-            408 => FailureReason.Timeout,
-            >= 500 => FailureReason.ServerError,
-            _ => message.Contains(AnotherPromptHint, StringComparison.Ordinal) || code == "content_filter" ? FailureReason.Refused : FailureReason.BadRequest,
-        };
-        return new Attempt
-        {
-            Status = response.Status,
-            Code = code,
-            Message = message,
-            IsTransient = response.Status is 408 or 409 or 429 or >= 500 && !noQuota,
-            RetryAfter = RetryAfter(response),
-            Failure = new JudgeFailure(reason, $"the server said {response.Status}{(message.Length > 0 ? $": {message}" : string.Empty)}"),
-        };
-    }
-
-    private void StopIfHopeless(CompletionRequest request, Attempt attempt)
-    {
-        string server = _options.Endpoint.Authority;
-        switch (attempt.Status)
-        {
-            case 401:
-                throw new BadInputException($"{server} refused the key in {OpenAiOptions.KeyVariable} (401).");
-            case 403:
-                throw new BadInputException($"{server} does not let the key in {OpenAiOptions.KeyVariable} use the model '{request.Model}' (403).");
-            case 404:
-                throw new BadInputException($"{server} does not know the model '{request.Model}' or has no such endpoint (404).");
-            case 400 or 422 when attempt.Code is "model_not_found" or "invalid_model":
-                throw new BadInputException($"{server} does not know the model '{request.Model}' ({attempt.Status}).");
-            case 429 when attempt.Code == "insufficient_quota":
-                throw new BadInputException($"{server} says that the account of {OpenAiOptions.KeyVariable} has no quota left (429).");
+            message.Request.Headers.Set(name, value);
         }
+
+        message.Request.Content = BinaryContent.Create(BinaryData.FromBytes(request.Body));
+        message.Apply(new RequestOptions { CancellationToken = cancellationToken });
+        await seat.Pipeline.SendAsync(message).ConfigureAwait(false);
+        var response = message.Response ?? throw new HttpRequestException("no response");
+        if (response.Status is < 200 or >= 300)
+        {
+            return OpenAiAttempt.Refused(response, seat.Account, _options.Clock);
+        }
+
+        var replies = OpenAiReply.Read(response.Content.ToMemory(), prompts);
+        return replies.Count == prompts
+            ? new OpenAiAttempt { Replies = replies }
+            : new OpenAiAttempt { Failure = new JudgeFailure(FailureReason.BadRequest, $"the server answered {replies.Count} of {prompts} prompts") };
     }
 
     /// <summary>The same request with eight tenths of its <c>max_tokens</c>; null where nothing is left to reduce.</summary>
@@ -221,65 +235,5 @@ public sealed class OpenAiCompletionClient : ICompletionClient, IDisposable
         }
 
         return null;
-    }
-
-    private static (string Message, string Code) Error(ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(body);
-            if (document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("error", out var error))
-            {
-                return error.ValueKind == JsonValueKind.Object ? (Field(error, "message"), Field(error, "code")) : (error.ToString(), string.Empty);
-            }
-        }
-        catch (JsonException)
-        {
-            // A proxy's page, or nothing: the status says enough.
-        }
-
-        return (string.Empty, string.Empty);
-
-        static string Field(JsonElement error, string name) => error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : string.Empty;
-    }
-
-    private TimeSpan? RetryAfter(PipelineResponse response)
-    {
-        if (response.Headers.TryGetValue("retry-after-ms", out string? text) && double.TryParse(text, CultureInfo.InvariantCulture, out double milliseconds) && milliseconds >= 0)
-        {
-            return TimeSpan.FromMilliseconds(Math.Min(milliseconds, 1e9));
-        }
-
-        if (!response.Headers.TryGetValue("retry-after", out text))
-        {
-            return null;
-        }
-
-        if (double.TryParse(text, CultureInfo.InvariantCulture, out double seconds))
-        {
-            return seconds >= 0 ? TimeSpan.FromSeconds(Math.Min(seconds, 1e6)) : null;
-        }
-
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out var when) && when - _options.Clock.GetUtcNow() is var wait && wait > TimeSpan.Zero ? wait : null;
-    }
-
-    /// <summary>How one attempt ended.</summary>
-    private sealed record Attempt
-    {
-        public CompletionReply? Reply { get; init; }
-
-        public JudgeFailure? Failure { get; init; }
-
-        public int Status { get; init; }
-
-        public string Code { get; init; } = string.Empty;
-
-        public string Message { get; init; } = string.Empty;
-
-        public bool IsTransient { get; init; }
-
-        public TimeSpan? RetryAfter { get; init; }
-
-        public static Attempt Transient(FailureReason reason, string detail) => new() { IsTransient = true, Failure = new JudgeFailure(reason, detail) };
     }
 }

@@ -5,9 +5,9 @@ namespace Farm.Annotation.Completions;
 /// <summary>Reads a reply of an OpenAI-compatible server as alpaca_eval keeps it.</summary>
 internal static class OpenAiReply
 {
-    /// <summary>The first choice.</summary>
+    /// <summary>The choices, one for each prompt; for one prompt the first.</summary>
     /// <exception cref="JsonException">The body is cut off or no reply.</exception>
-    public static CompletionReply Read(ReadOnlyMemory<byte> body)
+    public static IReadOnlyList<CompletionReply> Read(ReadOnlyMemory<byte> body, int prompts)
     {
         using var document = JsonDocument.Parse(body);
         var root = document.RootElement;
@@ -16,16 +16,19 @@ internal static class OpenAiReply
             throw new JsonException("the reply has no choices");
         }
 
-        var choice = choices[0];
-        string? text = Text(choice);
+        // What the request cost is shared equally by its prompts, as alpaca_eval does.
         double? tokens = root.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object && usage.TryGetProperty("total_tokens", out var total) && total.ValueKind == JsonValueKind.Number
-            ? total.GetDouble()
+            ? total.GetDouble() / prompts
             : null;
-        if (text is null)
-        {
-            throw new JsonException("the reply's choice has neither a message nor a text");
-        }
+        return prompts == 1 ? [Reply(choices[0], tokens)] : [.. choices.EnumerateArray().Index().OrderBy(c => Place(c.Item, c.Index)).Select(c => Reply(c.Item, tokens))];
+    }
 
+    private static int Place(JsonElement choice, int otherwise) =>
+        choice.ValueKind == JsonValueKind.Object && choice.TryGetProperty("index", out var index) && index.TryGetInt32(out int place) ? place : otherwise;
+
+    private static CompletionReply Reply(JsonElement choice, double? tokens)
+    {
+        string text = Text(choice) ?? throw new JsonException("the reply's choice has neither a message nor a text");
         return new CompletionReply { Text = text, TotalTokens = tokens, Choice = WithText(choice, text, tokens) };
     }
 

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 using Farm.Annotation.Configuration;
 using Farm.Annotation.Data;
@@ -12,12 +11,19 @@ namespace Farm.Annotation.Completions;
 /// </summary>
 public sealed partial class TiktokenVocabulary
 {
-    private const int Avoid = -100, Favor = 7;
     private readonly Dictionary<string, int> _ranks = new(StringComparer.Ordinal);
 
     private TiktokenVocabulary()
     {
     }
+
+    /// <summary>Which vocabulary it is, by its size: the pieces within which tokens are merged differ.</summary>
+    private TokenEncoding Encoding => _ranks.Count switch
+    {
+        < 60_000 => TokenEncoding.P50kBase,
+        < 150_000 => TokenEncoding.Cl100kBase,
+        _ => TokenEncoding.O200kBase,
+    };
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="BadInputException">A line is no token and rank.</exception>
@@ -50,41 +56,17 @@ public sealed partial class TiktokenVocabulary
     public IReadOnlyList<int> Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return [.. Piece().Matches(text).SelectMany(m => Merge(Encoding.UTF8.GetBytes(m.Value)))];
+        var pieces = Encoding switch
+        {
+            TokenEncoding.P50kBase => Gpt2Piece(),
+            TokenEncoding.Cl100kBase => Cl100kPiece(),
+            _ => O200kPiece(),
+        };
+        return [.. pieces.Matches(text).SelectMany(m => Merge(System.Text.Encoding.UTF8.GetBytes(m.Value)))];
     }
 
-    /// <summary>The bias of a judge: words to avoid get -100 where they are one token, every token of words to favour gets 7.</summary>
-    public IReadOnlyDictionary<string, int> Bias(JudgeConfig config)
-    {
-        ArgumentNullException.ThrowIfNull(config);
-        var keys = new KeyReader($"annotator '{config.Name}', completions_kwargs", config.CompletionsKwargs);
-        bool skipLong = keys.Boolean("is_skip_multi_tokens_to_avoid", true);
-        var bias = new OrderedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (var (token, value) in keys.Map("logit_bias"))
-        {
-            bias[JudgeConfigReader.Text(token)] = Convert.ToInt32(value, System.Globalization.CultureInfo.InvariantCulture);
-        }
-
-        foreach (var tokens in keys.Texts("tokens_to_avoid", []).Select(Encode).Where(t => t.Count == 1 || !skipLong))
-        {
-            Set(tokens, Avoid);
-        }
-
-        foreach (string word in keys.Texts("tokens_to_favor", []))
-        {
-            Set(Encode(word), Favor);
-        }
-
-        return bias;
-
-        void Set(IReadOnlyList<int> tokens, int value)
-        {
-            foreach (int token in tokens)
-            {
-                bias[token.ToString(System.Globalization.CultureInfo.InvariantCulture)] = value;
-            }
-        }
-    }
+    /// <summary>The bias of a judge by this vocabulary.</summary>
+    public IReadOnlyDictionary<string, int> Bias(JudgeConfig config) => LogitBias.Of(config, Encode);
 
     /// <summary>Merges neighbours, the pair of the least rank first, until no pair is a token.</summary>
     private List<int> Merge(byte[] bytes)
@@ -114,9 +96,16 @@ public sealed partial class TiktokenVocabulary
     }
 
     /// <summary>Bytes as a text of characters up to U+00FF, so that they can be keys.</summary>
-    private static string Key(ReadOnlySpan<byte> bytes) => Encoding.Latin1.GetString(bytes);
+    private static string Key(ReadOnlySpan<byte> bytes) => System.Text.Encoding.Latin1.GetString(bytes);
 
-    // The pieces within which cl100k_base merges.
+    [GeneratedRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", RegexOptions.CultureInvariant)]
+    private static partial Regex Gpt2Piece();
+
     [GeneratedRegex(@"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", RegexOptions.CultureInvariant)]
-    private static partial Regex Piece();
+    private static partial Regex Cl100kPiece();
+
+    [GeneratedRegex(
+        @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        RegexOptions.CultureInvariant)]
+    private static partial Regex O200kPiece();
 }

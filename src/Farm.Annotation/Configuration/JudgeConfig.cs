@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Farm.Annotation.Judging;
 using Farm.Annotation.Prompts;
 using Farm.Annotation.Python;
 
@@ -51,8 +52,8 @@ public sealed record JudgeConfig
     /// <summary>Names and settings of processors, in order.</summary>
     internal OrderedDictionary<object, object?> ProcessorsToKwargs { get; init; } = [];
 
-    /// <summary>Is the last prompt of a batched judge filled up with a dummy example?</summary>
-    public bool IsAddDefaultProcessors { get; init; } = true;
+    /// <summary>The dummy that fills up the last prompt of a batched judge; null where the rows must come out even.</summary>
+    public ShownPair? Padding { get; init; } = ShownPair.Padding;
 
     /// <summary>False where the column <c>version</c> is not wanted.</summary>
     public bool ShowVersion { get; init; } = true;
@@ -70,7 +71,9 @@ public sealed record JudgeConfig
     public string? ModelName => CompletionsKwargs.TryGetValue("model_name", out object? name) ? Convert.ToString(name, CultureInfo.InvariantCulture) : null;
 
     /// <summary>The same judge with another model, e.g. one that a local server has.</summary>
-    public JudgeConfig WithModel(string name)
+    /// <param name="name">The model's name.</param>
+    /// <param name="pricePerToken">What its tokens cost in US dollars; null leaves the configuration's price.</param>
+    public JudgeConfig WithModel(string name, double? pricePerToken = null)
     {
         var arguments = new OrderedDictionary<object, object?>(CompletionsKwargs);
         if (FnCompletions is "openai_completions" or "cache_completions" && ModelName is { } before)
@@ -80,6 +83,11 @@ public sealed record JudgeConfig
         }
 
         arguments["model_name"] = name;
+        if (pricePerToken is { } price)
+        {
+            arguments["price_per_token"] = price;
+        }
+
         return this with { CompletionsKwargs = arguments };
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Farm.Annotation.Data;
+using Farm.Annotation.Judging;
 using Farm.Annotation.Parsing;
 using Farm.Annotation.Prompts;
 using Farm.Core;
@@ -104,7 +105,7 @@ public static class JudgeConfigReader
             IsRandomizeOutputOrder = reader.Boolean("is_randomize_output_order", true),
             RandomSeedColumn = [.. reader.Texts("random_seed_column", ["instruction"]).Order(StringComparer.Ordinal)],
             ProcessorsToKwargs = reader.Map("processors_to_kwargs"),
-            IsAddDefaultProcessors = reader.Boolean("is_add_default_processors", true),
+            Padding = Padding(place, reader, batch),
             ShowVersion = !keys.TryGetValue("packages_for_which_to_show_version", out object? packages) || packages is not null,
             ColumnPrefix = keys.TryGetValue("prfx_to_completion_cols", out object? prefix)
                 ? (prefix as string ?? string.Empty).Replace("{annotation_column}", "preference", StringComparison.Ordinal)
@@ -112,14 +113,50 @@ public static class JudgeConfigReader
             PrettyName = reader.OptionalText("pretty_name"),
             Link = reader.OptionalText("link"),
         };
-        foreach (string processor in config.ProcessorsToKwargs.Keys.Select(Text).Where(p => !s_processors.Contains(p)))
+        foreach (string processor in config.ProcessorsToKwargs.Keys.Select(Text))
         {
-            throw new BadInputException($"{place}, key 'processors_to_kwargs': unknown processor '{processor}'; there are {string.Join(", ", s_processors)}.");
+            if (!s_processors.Contains(processor))
+            {
+                throw new BadInputException($"{place}, key 'processors_to_kwargs': unknown processor '{processor}'; there are {string.Join(", ", s_processors)}.");
+            }
+
+            if (processor == "RandomSwitchTwoColumnsProcessor")
+            {
+                throw new BadInputException($"{place}, key 'processors_to_kwargs': {processor} is what is_randomize_output_order and random_seed_column are for; set those.");
+            }
         }
 
         // Made here so that a faulty setting is found before anything is sent.
         CompletionParsers.Create(config, place);
         return config;
+    }
+
+    /// <summary>The dummy of a batch: the configuration's own, alpaca_eval's, or none.</summary>
+    private static ShownPair? Padding(string place, KeyReader reader, int batch)
+    {
+        const string Name = "PaddingForBatchesProcessor";
+        var processors = reader.Map("processors_to_kwargs");
+        if (!processors.ContainsKey(Name))
+        {
+            return reader.Boolean("is_add_default_processors", true) ? ShownPair.Padding : null;
+        }
+
+        string where = $"{place}, {Name}";
+        var settings = new KeyReader(where, processors.GetValueOrDefault(Name) as OrderedDictionary<object, object?> ?? []);
+        settings.Only("batch_size", "padding_example");
+        if (settings.Integer("batch_size", batch) is var own && own != batch)
+        {
+            throw new BadInputException($"{where}: its batch_size is {own} where the annotator's is {batch}.");
+        }
+
+        if (!settings.Has("padding_example"))
+        {
+            return ShownPair.Padding;
+        }
+
+        var example = new KeyReader($"{where}, padding_example", settings.Map("padding_example"));
+        example.Only("instruction", "input", "output_1", "output_2");
+        return new ShownPair(example.Text("instruction"), example.Text("output_1"), example.Text("output_2"), null);
     }
 
     private static (PromptTemplate Template, PromptTemplate? WithInputs) Templates(string place, string folder, OrderedDictionary<object, object?> keys, int batch)

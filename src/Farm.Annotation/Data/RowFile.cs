@@ -131,30 +131,30 @@ public static class RowFile
 
     private static List<JsonRow> Csv(string path, string text, char delimiter)
     {
-        using var records = CsvText.Records(path, text, delimiter).GetEnumerator();
-        if (!records.MoveNext())
+        var records = Data.Csv.Parse(path, text, delimiter);
+        if (records.Count == 0)
         {
             throw new BadInputException($"{path} has no header row.");
         }
 
-        string[] header = records.Current;
+        string[] header = records[0].Fields;
         if (!header.Contains("instruction") && !header.Contains("preference"))
         {
             throw new BadInputException($"{path} has no header row with the column 'instruction': its first row begins with '{Shorten(header[0])}'.");
         }
 
-        var rows = new List<JsonRow>();
-        while (records.MoveNext())
+        var rows = new List<JsonRow>(records.Count - 1);
+        foreach (var record in records.Skip(1))
         {
-            if (records.Current.Length != header.Length)
+            if (record.Fields.Length != header.Length)
             {
-                throw new BadInputException($"{path}, row {rows.Count + 1}: has {records.Current.Length} cells where the header has {header.Length}.");
+                throw new BadInputException($"{path}, row {rows.Count + 1}: has {record.Fields.Length} cells where the header has {header.Length}.");
             }
 
             var row = new JsonRow();
             for (int i = 0; i < header.Length; i++)
             {
-                row.Set(header[i], records.Current[i]);
+                row.Set(header[i], record.Fields[i]);
             }
 
             rows.Add(row);

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Data.Sqlite;
 
 namespace Farm.Annotation.Journaling;
 
@@ -10,11 +9,11 @@ namespace Farm.Annotation.Journaling;
 internal sealed class JournalWriter : IDisposable
 {
     private const int MostInOne = 1024;
-    private readonly SqliteConnection _connection;
-    private readonly BlockingCollection<(Action<SqliteConnection> Write, TaskCompletionSource Done)> _waiting = [];
+    private readonly JournalConnection _connection;
+    private readonly BlockingCollection<(Action<JournalConnection> Write, TaskCompletionSource Done)> _waiting = [];
     private readonly Thread _thread;
 
-    public JournalWriter(SqliteConnection connection)
+    public JournalWriter(JournalConnection connection)
     {
         _connection = connection;
         _thread = new Thread(Run) { IsBackground = true, Name = "journal" };
@@ -22,7 +21,7 @@ internal sealed class JournalWriter : IDisposable
     }
 
     /// <summary>Ends when what is written is on the disk.</summary>
-    public Task WriteAsync(Action<SqliteConnection> write)
+    public Task WriteAsync(Action<JournalConnection> write)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _waiting.Add((write, done));
@@ -38,7 +37,7 @@ internal sealed class JournalWriter : IDisposable
 
     private void Run()
     {
-        var batch = new List<(Action<SqliteConnection> Write, TaskCompletionSource Done)>();
+        var batch = new List<(Action<JournalConnection> Write, TaskCompletionSource Done)>();
         foreach (var first in _waiting.GetConsumingEnumerable())
         {
             batch.Clear();
@@ -50,13 +49,7 @@ internal sealed class JournalWriter : IDisposable
 
             try
             {
-                using var transaction = _connection.BeginTransaction(deferred: false);
-                foreach (var (write, _) in batch)
-                {
-                    write(_connection);
-                }
-
-                transaction.Commit();
+                _connection.InTransaction(() => batch.ForEach(b => b.Write(_connection)));
                 batch.ForEach(b => b.Done.SetResult());
             }
             catch (Exception e)

@@ -52,6 +52,12 @@ public sealed class ConfiguredJudge : IPairwiseJudge
     public int BatchSize => Config.BatchSize;
 
     /// <inheritdoc/>
+    public int PromptsPerRequest => _body.PromptsPerRequest;
+
+    /// <inheritdoc/>
+    public ShownPair? Padding => Config.Padding;
+
+    /// <inheritdoc/>
     public bool IsShuffle => Config.IsShuffle;
 
     /// <inheritdoc/>
@@ -80,7 +86,7 @@ public sealed class ConfiguredJudge : IPairwiseJudge
     {
         byte[] body = _body.Write(Prompt(pairs));
         // Four bytes a token is the common estimate for English.
-        var request = new CompletionRequest(_body.Model, _body.IsChat, body, (body.Length / 4) + _body.MaxTokens);
+        var request = new CompletionRequest(_body.Model, _body.IsChat, body, (body.Length / 4) + _body.MaxTokens) { PromptsPerRequest = _body.PromptsPerRequest };
         return new JudgeRequest(pairs, Utf8.GetString(body), request);
     }
 

@@ -19,6 +19,12 @@ public interface IPairwiseJudge
     /// <summary>Pairs in a request.</summary>
     int BatchSize => 1;
 
+    /// <summary>Requests that the client may send as one.</summary>
+    int PromptsPerRequest => 1;
+
+    /// <summary>What the last batch is filled up with; null where the rows must come out even.</summary>
+    ShownPair? Padding => ShownPair.Padding;
+
     /// <summary>Are batches made of shuffled rows?</summary>
     bool IsShuffle => true;
 

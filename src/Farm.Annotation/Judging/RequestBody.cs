@@ -11,7 +11,8 @@ namespace Farm.Annotation.Judging;
 /// <summary>Makes the JSON of a request out of a judge's decoder arguments, which are alpaca_eval's, and a prompt.</summary>
 internal sealed class RequestBody
 {
-    // What the decoders of alpaca_eval take for themselves; everything else goes into the request unchanged.
+    // What the decoders of alpaca_eval take for themselves; everything else goes into the request unchanged. Of these, num_procs, n_retries and sleep_time
+    // are settings of the run here and not of the judge.
     private static readonly string[] s_consumed =
     [
         "model_name", "max_tokens", "temperature", "top_p", "tokens_to_favor", "tokens_to_avoid", "is_skip_multi_tokens_to_avoid", "is_strip", "num_procs", "batch_size",
@@ -37,7 +38,13 @@ internal sealed class RequestBody
         _requiresChatMl = _keys.Boolean("requires_chatml", _isOpenAi && IsChatModel(Model));
         IsChat = !_isOpenAi || _keys.Boolean("is_chat", _requiresChatMl);
         _isStrip = _keys.Boolean("is_strip", true);
-        MaxTokens = _keys.Any("max_tokens") is List<object?> ? 2048 : _keys.Integer("max_tokens", _keys.Integer("max_tokens_to_sample", _keys.Integer("max_new_tokens", _keys.Integer("max_output_tokens", 2048))));
+        if (_keys.Any("max_tokens") is List<object?>)
+        {
+            throw _keys.Wrong("max_tokens", "must be one number: a list, one for each prompt, cannot be told apart from here");
+        }
+
+        PromptsPerRequest = !_isOpenAi || IsChat ? 1 : _keys.Integer("batch_size", 10) is >= 1 and var together ? together : throw _keys.Wrong("batch_size", "must be at least 1");
+        MaxTokens = _keys.Integer("max_tokens", _keys.Integer("max_tokens_to_sample", _keys.Integer("max_new_tokens", _keys.Integer("max_output_tokens", 2048))));
     }
 
     /// <summary>The model.</summary>
@@ -45,6 +52,9 @@ internal sealed class RequestBody
 
     /// <summary>True for the chat endpoint.</summary>
     public bool IsChat { get; }
+
+    /// <summary>Prompts that may share a request.</summary>
+    public int PromptsPerRequest { get; }
 
     /// <summary>The longest reply in tokens.</summary>
     public int MaxTokens { get; }

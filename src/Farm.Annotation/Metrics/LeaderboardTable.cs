@@ -1,4 +1,5 @@
 using System.Globalization;
+using Farm.Annotation.Data;
 using Farm.Core;
 
 namespace Farm.Annotation.Metrics;

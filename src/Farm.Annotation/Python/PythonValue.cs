@@ -85,6 +85,18 @@ internal static class PythonValue
         }
     }
 
+    /// <summary>A value's JSON.</summary>
+    public static string Json(object? value)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            Write(writer, value);
+        }
+
+        return System.Text.Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
     private static OrderedDictionary<object, object?> Map(JsonElement element)
     {
         var map = new OrderedDictionary<object, object?>();

@@ -28,7 +28,7 @@ public sealed class Respondent(ICompletionClient client, string model, double? p
         byte[] body = Body(prompt, decoding);
         int tokens = (body.Length / CharactersPerToken) + (decoding.MaxTokens ?? DefaultReplyTokens);
         double estimate = tokens * (pricePerToken ?? 0);
-        ledger?.Reserve(estimate);
+        double reserved = ledger?.Reserve(estimate) ?? 0;
         CompletionReply? reply = null;
         try
         {
@@ -37,9 +37,15 @@ public sealed class Respondent(ICompletionClient client, string model, double? p
         }
         finally
         {
-            // A reply that the journal gave back was paid for in an earlier run.
-            bool free = reply is null || reply.Attempts == 0;
-            ledger?.Book(estimate, free ? 0 : reply!.TotalTokens * pricePerToken, free ? 0 : reply!.TotalTokens);
+            if (reply is { Attempts: > 0 })
+            {
+                ledger?.Book(reserved, reply.TotalTokens * pricePerToken, reply.TotalTokens);
+            }
+            else
+            {
+                // A reply that the journal gave back was paid for in an earlier run.
+                ledger?.Return(reserved);
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Farm.Annotation.Metrics;
+using Farm.Annotation.Data;
 using Farm.Core;
 
 namespace Farm.Annotation.SparseFeedback;

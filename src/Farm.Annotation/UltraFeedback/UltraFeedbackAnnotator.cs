@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -40,18 +39,23 @@ public sealed class UltraFeedbackAnnotator(Respondent judge, UltraFeedbackOption
             _ = record.Completions.Sum(c => c.Response.Length);
         }
 
-        var failures = new ConcurrentQueue<UltraFeedbackFailure>();
         var work = records.SelectMany(r => options.Aspects.Select(a => (Record: r, Aspect: a)))
             .Where(w => options.Overwrite || w.Record.Completions.Any(c => c.Ratings(w.Aspect).Count == 0)).ToList();
+        var failures = new UltraFeedbackFailure?[work.Count];
         await Parallel.ForEachAsync(
-            work,
+            work.Index(),
             new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, options.MaxConcurrency), CancellationToken = cancellation },
             async (w, token) =>
             {
-                await RateAsync(w.Record, w.Aspect, failures, token).ConfigureAwait(false);
+                failures[w.Index] = await RateAsync(w.Item.Record, w.Item.Aspect, token).ConfigureAwait(false);
                 progress?.Invoke();
             }).ConfigureAwait(false);
-        return [.. failures];
+        foreach (var record in work.Select(w => w.Record).Distinct())
+        {
+            InOrder(record);
+        }
+
+        return [.. failures.OfType<UltraFeedbackFailure>()];
     }
 
     /// <summary>The orders in which an aspect's completions are shown: element i of an order is the completion shown as text i + 1.</summary>
@@ -77,7 +81,37 @@ public sealed class UltraFeedbackAnnotator(Respondent judge, UltraFeedbackOption
         return orders;
     }
 
-    private async Task RateAsync(UltraFeedbackRecord record, Aspect aspect, ConcurrentQueue<UltraFeedbackFailure> failures, CancellationToken cancellation)
+    /// <summary>Puts what was added in the order of the aspects, so that a file does not hang on which reply came first.</summary>
+    private static void InOrder(UltraFeedbackRecord record)
+    {
+        foreach (var completion in record.Completions)
+        {
+            InOrder(completion.Node["annotations"] as JsonObject);
+        }
+
+        InOrder(record.Node[OrdersField] as JsonObject);
+        if (record.Node[FailuresField] is JsonArray failed)
+        {
+            var sorted = failed.OrderBy(f => Aspects.Parse(f?["aspect"]?.ToString() ?? string.Empty)).ToList();
+            failed.Clear();
+            sorted.ForEach(failed.Add);
+        }
+    }
+
+    private static void InOrder(JsonObject? byAspect)
+    {
+        foreach (string name in Aspects.All.Select(a => a.Name()))
+        {
+            if (byAspect?[name] is { } value)
+            {
+                byAspect.Remove(name);
+                byAspect[name] = value;
+            }
+        }
+    }
+
+    /// <summary>Rates one aspect; what failed, or null.</summary>
+    private async Task<UltraFeedbackFailure?> RateAsync(UltraFeedbackRecord record, Aspect aspect, CancellationToken cancellation)
     {
         IReadOnlyList<int[]> orders;
         lock (record.Node)
@@ -91,13 +125,12 @@ public sealed class UltraFeedbackAnnotator(Respondent judge, UltraFeedbackOption
             var (shown, failure) = await AskAsync(record, aspect, order, cancellation).ConfigureAwait(false);
             if (failure is not null)
             {
-                failures.Enqueue(failure);
                 lock (record.Node)
                 {
                     Failures(record.Node).Add(new JsonObject { ["aspect"] = aspect.Name(), ["reason"] = failure.Reason, ["reply"] = failure.Reply });
                 }
 
-                return;
+                return failure;
             }
 
             for (int i = 0; i < Shown; i++)
@@ -133,6 +166,8 @@ public sealed class UltraFeedbackAnnotator(Respondent judge, UltraFeedbackOption
                 }
             }
         }
+
+        return null;
     }
 
     private async Task<(IReadOnlyList<AspectRating>? Ratings, UltraFeedbackFailure? Failure)> AskAsync(UltraFeedbackRecord record, Aspect aspect, int[] order, CancellationToken cancellation)

@@ -41,10 +41,10 @@ internal sealed class AnnotationSession
         }
 
         var ledger = _options.Ledger(_result);
-        ICompletionClient? client = null;
+        var clients = new List<ICompletionClient>();
         try
         {
-            var pool = Pool(pairs, source, ledger, () => client = _options.Client(_result));
+            var pool = Pool(pairs, source, ledger, clients);
             bool isLocal = pool.All(j => j is FunctionJudge);
             string? journalPath = _options.Journal(_result) ?? (isLocal ? null : _output + ".journal.db");
             using var journal = journalPath is null ? null : AnnotationJournal.Open(journalPath);
@@ -64,20 +64,31 @@ internal sealed class AnnotationSession
         }
         finally
         {
-            (client as IDisposable)?.Dispose();
+            clients.OfType<IDisposable>().ToList().ForEach(c => c.Dispose());
         }
     }
 
-    private IReadOnlyList<IPairwiseJudge> Pool(PairRow[] pairs, string source, CostLedger ledger, Func<ICompletionClient> client)
+    private IReadOnlyList<IPairwiseJudge> Pool(PairRow[] pairs, string source, CostLedger ledger, List<ICompletionClient> clients)
     {
         string judge = _options.Judge(_result);
         if (PocketJudges.Find(judge, _options.Seed(_result)) is not { } local)
         {
-            return JudgePool.Create(_options.Configs(_result), client, _options.HasEndpoint(_result), ledger, _options.LogitBias(_result));
+            return JudgePool.Create(_options.Configs(_result), Client, _options.HasEndpoint(_result), ledger, _options.LogitBias(_result));
         }
 
         int stranger = judge == "longest" ? -1 : Array.FindIndex(pairs, p => !PocketJudges.Knows(p.Instruction, p.Input));
         return stranger < 0 ? local : throw new BadInputException($"{source}, row {stranger + 1}, field 'instruction': is none of the pocket world, which --judge {judge} knows alone.");
+
+        ICompletionClient Client(Farm.Annotation.Configuration.JudgeConfig config)
+        {
+            // One engine serves all judges: its weights are in memory once.
+            if (_options.JudgeModel(_result) is null || clients.Count == 0)
+            {
+                clients.Add(_options.Client(_result, config));
+            }
+
+            return clients[^1];
+        }
     }
 
     private void Begin(AnnotationJournal? journal, string fingerprint)
@@ -99,6 +110,7 @@ internal sealed class AnnotationSession
     {
         var results = new AnnotatedPair[pairs.Length];
         int done = 0;
+        using var told = Interruption.Tell(cancellation);
         try
         {
             ProgressRunner.Run("Annotating", 0, pairs.Length, display => Collect(display).GetAwaiter().GetResult());
@@ -110,7 +122,7 @@ internal sealed class AnnotationSession
         catch (CostLimitException e)
         {
             string kept = journal is null ? string.Empty : $"; {done} of {pairs.Length} pairs are kept in {journal.Path}, and the same command with --resume and a higher limit goes on";
-            throw new BadInputException(FormattableString.Invariant($"Stopped by --max-cost {e.Limit:0.######}: {ledger.Spent:0.######} US dollars are spent{kept}."), e);
+            throw new InterruptedRunException(FormattableString.Invariant($"Stopped by --max-cost {e.Limit:0.######}: {ledger.Spent:0.######} US dollars are spent{kept}."));
         }
 
         return results;
@@ -183,7 +195,8 @@ internal sealed class AnnotationSession
         }
 
         Console.Out.WriteLine(FormattableString.Invariant($"{annotated} of {results.Length} pairs annotated in {time.TotalSeconds:F1} s ({kept} from the journal): {_output}"));
-        Console.Out.WriteLine(FormattableString.Invariant($"output_2 preferred in {100 * share:F2} %; {ledger.Requests} requests, {ledger.Tokens:F0} tokens, {ledger.Spent:F4} US dollars"));
+        string preferred = annotated > 0 ? FormattableString.Invariant($"output_2 preferred in {100 * share:F2} %; ") : string.Empty;
+        Console.Out.WriteLine(FormattableString.Invariant($"{preferred}{ledger.Requests} requests, {ledger.Tokens:F0} tokens, {ledger.Spent:F4} US dollars"));
         foreach (var group in failures)
         {
             Console.Out.WriteLine($"  {group.Count(),6} without a preference: {group.Key} (e.g. {group.First().Failure!.Detail})");

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Farm.Annotation.Data;
 using Farm.Core;
 using Farm.Models.Prompts;
 using Farm.Training.Data;
@@ -29,7 +30,7 @@ internal static class TrainingData
         }
 
         var rows = new List<RatingRow>();
-        foreach (string[] fields in CsvFile.Read(source))
+        foreach (string[] fields in Csv.Read(source).Select(r => r.Fields))
         {
             string place = $"{source}, row {rows.Count + 1}";
             if (rows.Count == most)

@@ -4,6 +4,7 @@ using Farm.Annotation.Completions;
 using Farm.Annotation.Configuration;
 using Farm.Annotation.Journaling;
 using Farm.Cli.Annotation;
+using Farm.Cli.Engine;
 using Farm.Core;
 
 namespace Farm.Cli.Options;
@@ -13,12 +14,15 @@ internal sealed class JudgeOptions
 {
     private readonly Option<string> _judge = new("--judge", "--annotators-config")
     {
-        Description = "An alpaca_eval evaluator's folder or YAML file, a judge that comes with Farm, pocket, pocket:gold, or longest.", HelpName = "CONFIG|DIR", Required = true,
+        Description = "An alpaca_eval evaluator's folder or YAML file, a judge that comes with Farm, pocket, pocket:gold, or longest.",
+        HelpName = "CONFIG|DIR",
+        Required = true,
     };
 
     private readonly Option<string?> _baseUrl = new("--base-url") { Description = "An OpenAI-compatible server (default: OPENAI_API_BASE, or OpenAI itself).", HelpName = "URL" };
+    private readonly Option<string?> _clients = new("--client-config") { Description = "alpaca_eval's client configuration: several keys, organizations, servers, Azure (default: OPENAI_CLIENT_CONFIG_PATH).", HelpName = "YAML" };
     private readonly Option<string?> _model = new("--model") { Description = "The model to ask, over the configuration's.", HelpName = "NAME" };
-    private readonly Option<string?> _judgeModel = new("--judge-model") { Description = "A model folder: Farm's own engine answers instead of a server.", HelpName = "DIR" };
+    private readonly Option<string?> _judgeModel = new("--judge-model") { Description = "A model folder, or pocket for the policy that comes with Farm: Farm's own engine answers instead of a server.", HelpName = "DIR" };
     private readonly EngineOptions _engine = new();
     private readonly Option<string?> _journal = new("--journal") { Description = "Keeps requests and replies (default: OUTPUT.journal.db).", HelpName = "FILE" };
     private readonly Option<int> _seed = new("--seed") { Description = "Seed of the choice of annotators, the order of outputs and label noise.", HelpName = "S" };
@@ -58,7 +62,7 @@ internal sealed class JudgeOptions
         AddJudgeTo(command);
         foreach (var option in new Option[]
         {
-            _model, _judgeModel, _journal, _flip, _noise, _concurrency, _maxCost, _resume, _retryFailed, _skipAnnotated, _reannotate, _baseUrl, _requests, _tokens, _timeout, _retries, _delay, _maxDelay, _tiktoken, _noBias,
+            _model, _judgeModel, _journal, _flip, _noise, _concurrency, _maxCost, _resume, _retryFailed, _skipAnnotated, _reannotate, _baseUrl, _clients, _requests, _tokens, _timeout, _retries, _delay, _maxDelay, _tiktoken, _noBias,
         })
         {
             command.Options.Add(option);
@@ -71,13 +75,19 @@ internal sealed class JudgeOptions
     public IReadOnlyList<JudgeConfig> Configs(ParseResult result)
     {
         var configs = JudgeFolders.Read(Judge(result));
-        return (result.GetValue(_judgeModel) ?? result.GetValue(_model)) is { } name ? [.. configs.Select(c => c.WithModel(name))] : configs;
+        // What Farm's own engine says costs nothing.
+        return JudgeModel(result) is { } folder ? [.. configs.Select(c => c.WithModel(folder, pricePerToken: 0))]
+            : result.GetValue(_model) is { } name ? [.. configs.Select(c => c.WithModel(name))]
+            : configs;
     }
 
-    /// <summary>Who makes completions: a server, or Farm's engine.</summary>
-    public ICompletionClient Client(ParseResult result) => result.GetValue(_judgeModel) is { } folder
-        ? new EngineCompletionClient(folder, _engine.Read(result), Seed(result))
-        : new OpenAiCompletionClient(OpenAi(result));
+    /// <summary>The folder of the model by which Farm's own engine answers; null where a server does.</summary>
+    public string? JudgeModel(ParseResult result) => result.GetValue(_judgeModel);
+
+    /// <summary>Who makes completions for a judge: its server, or Farm's engine.</summary>
+    public ICompletionClient Client(ParseResult result, JudgeConfig judge) => JudgeModel(result) is { } folder
+        ? new EngineCompletionClient(folder == "pocket" && !Directory.Exists(folder) ? PocketModels.Embedded().Policy : folder, _engine.Read(result), Seed(result))
+        : new OpenAiCompletionClient(OpenAi(result, judge));
 
     /// <summary>Is an unfinished run to be gone on with?</summary>
     public bool Resume(ParseResult result) => result.GetValue(_resume);
@@ -86,7 +96,7 @@ internal sealed class JudgeOptions
     public string? Journal(ParseResult result) => result.GetValue(_journal);
 
     /// <summary>Did the user say which server to ask?</summary>
-    public bool HasEndpoint(ParseResult result) => result.GetValue(_judgeModel) is not null || result.GetValue(_baseUrl) is not null || Environment.GetEnvironmentVariable("OPENAI_API_BASE") is not null || Environment.GetEnvironmentVariable("OPENAI_BASE_URL") is not null;
+    public bool HasEndpoint(ParseResult result) => JudgeModel(result) is not null || (result.GetValue(_baseUrl) ?? result.GetValue(_clients) ?? OpenAiOptions.BaseUrlFromEnvironment()) is not null;
 
     /// <summary>What the run may cost.</summary>
     public CostLedger Ledger(ParseResult result) => new(result.GetValue(_maxCost) is { } limit ? Positive("--max-cost", limit) : null);
@@ -103,7 +113,7 @@ internal sealed class JudgeOptions
     }
 
     /// <summary>How the server is asked.</summary>
-    private OpenAiOptions OpenAi(ParseResult result) => OpenAiOptions.FromEnvironment(result.GetValue(_baseUrl)) with
+    private OpenAiOptions OpenAi(ParseResult result, JudgeConfig judge) => OpenAiOptions.FromEnvironment(result.GetValue(_baseUrl), result.GetValue(_clients), judge) with
     {
         MaxConcurrency = MaxConcurrency(result),
         RequestsPerMinute = result.GetValue(_requests) is { } requests ? Positive("--requests-per-minute", requests) : null,

@@ -9,8 +9,9 @@ namespace Farm.Cli.Options;
 internal sealed class ModelServerOptions
 {
     private readonly Option<string> _model;
-    private readonly Option<string?> _baseUrl = new("--base-url") { Description = "Address of an OpenAI-compatible server; OPENAI_BASE_URL or OpenAI's own unless given.", HelpName = "URL" };
-    private readonly Option<string?> _journal = new("--journal") { Description = "File that keeps every reply; a run started again takes them from there. OUTPUT.replies.jsonl unless given.", HelpName = "FILE" };
+    private readonly Option<string?> _baseUrl = new("--base-url") { Description = "An OpenAI-compatible server (default: OPENAI_API_BASE, or OpenAI itself).", HelpName = "URL" };
+    private readonly Option<string?> _clients = new("--client-config") { Description = "alpaca_eval's client configuration: several keys, organizations, servers, Azure (default: OPENAI_CLIENT_CONFIG_PATH).", HelpName = "YAML" };
+    private readonly Option<string?> _journal = new("--journal") { Description = "Keeps requests and replies; a run started again takes the replies from there (default: OUTPUT.journal.db).", HelpName = "FILE" };
     private readonly Option<double?> _maxCost = new("--max-cost") { Description = "Stops before more than this is spent.", HelpName = "USD" };
     private readonly Option<double?> _price = new("--price-per-token") { Description = "What a token costs, of prompt and reply; known for some models.", HelpName = "USD" };
     private readonly Option<int> _concurrency;
@@ -37,7 +38,7 @@ internal sealed class ModelServerOptions
     /// <summary>Adds the flags to a verb.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _model, _baseUrl, _journal, _maxCost, _price, _concurrency, _timeout, _retries, _requests, _tokens })
+        foreach (Option option in new Option[] { _model, _baseUrl, _clients, _journal, _maxCost, _price, _concurrency, _timeout, _retries, _requests, _tokens })
         {
             command.Options.Add(option);
         }
@@ -61,7 +62,7 @@ internal sealed class ModelServerOptions
             throw new BadInputException($"The price of the model '{model}' is not known, so --max-cost cannot be kept: give --price-per-token.");
         }
 
-        var client = new OpenAiCompletionClient(OpenAiOptions.FromEnvironment(result.GetValue(_baseUrl)) with
+        var client = new OpenAiCompletionClient(OpenAiOptions.FromEnvironment(result.GetValue(_baseUrl), result.GetValue(_clients)) with
         {
             MaxConcurrency = MaxConcurrency(result),
             Timeout = TimeSpan.FromSeconds(Math.Max(0.001, result.GetValue(_timeout))),
@@ -71,7 +72,7 @@ internal sealed class ModelServerOptions
         });
         try
         {
-            return new ModelServer(client, ReplyJournal.Open(result.GetValue(_journal) ?? $"{output}.replies.jsonl", client), model, price, new CostLedger(result.GetValue(_maxCost)));
+            return new ModelServer(client, ReplyJournal.Open(result.GetValue(_journal) ?? $"{output}.journal.db", client), model, price, new CostLedger(result.GetValue(_maxCost)));
         }
         catch
         {
@@ -89,6 +90,9 @@ internal sealed class ModelServer(OpenAiCompletionClient client, ReplyJournal jo
 
     /// <summary>What was spent.</summary>
     public CostLedger Ledger => ledger;
+
+    /// <summary>The file that keeps the replies.</summary>
+    public string JournalPath => journal.Path;
 
     /// <summary>Replies taken from the journal's earlier runs at most.</summary>
     public int Restored => journal.Restored;

@@ -14,12 +14,14 @@ internal static class AskingRun
     /// <param name="total">Steps.</param>
     /// <param name="server">The server.</param>
     /// <param name="work">The work; its argument is to be called after each step, from any thread.</param>
-    public static T Run<T>(string title, int total, ModelServer server, Func<Action, Task<T>> work) => Run(title, total, server.Ledger, work);
+    /// <param name="cancellation">Stops the work.</param>
+    public static T Run<T>(string title, int total, ModelServer server, Func<Action, Task<T>> work, CancellationToken cancellation) => Run(title, total, server.Ledger, server.JournalPath, work, cancellation);
 
-    /// <summary>The same, with the ledger whose tokens are shown.</summary>
-    public static T Run<T>(string title, int total, CostLedger ledger, Func<Action, Task<T>> work)
+    /// <summary>The same, with the ledger whose tokens are shown and the file that keeps the replies.</summary>
+    public static T Run<T>(string title, int total, CostLedger ledger, string journal, Func<Action, Task<T>> work, CancellationToken cancellation)
     {
         T result = default!;
+        using var told = Interruption.Tell(cancellation);
         try
         {
             ProgressRunner.Run(title, 0, total, progress =>
@@ -37,11 +39,11 @@ internal static class AskingRun
         }
         catch (CostLimitException e)
         {
-            throw new InterruptedRunException($"{e.Message} The replies so far are kept; run the command again with a higher --max-cost to go on.");
+            throw new InterruptedRunException($"Stopped by --max-cost: {e.Message} The replies so far are kept in {journal}; the same command with a higher --max-cost goes on.");
         }
         catch (OperationCanceledException)
         {
-            throw new InterruptedRunException("Interrupted. The replies so far are kept; run the same command again to go on.");
+            throw new InterruptedRunException($"Interrupted: the replies so far are kept in {journal}; the same command goes on.");
         }
 
         return result;

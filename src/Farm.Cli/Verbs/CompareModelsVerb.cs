@@ -43,14 +43,14 @@ internal static class CompareModelsVerb
             var wait = TimeSpan.FromSeconds(Math.Max(0.001, result.GetValue(timeout)));
             int inFlight = Math.Max(1, result.GetValue(concurrency));
             OutputFile.Check(target);
-            using var first = sides[0].Open(result, target, wait, inFlight, decoding);
-            using var second = sides[1].Open(result, target, wait, inFlight, decoding);
+            using var first = sides[0].Open(result, client => ReplyJournal.Open($"{target}.journal.db", client), wait, inFlight, decoding);
+            using var second = sides[1].Open(result, first.Journal.Before, wait, inFlight, decoding);
             if (first.Model.Model.Model == second.Model.Model.Model)
             {
                 throw new BadInputException($"--model-1 and --model-2 are both called '{first.Model.Model.Model}'; their answers could not be told apart.");
             }
 
-            var (pairs, failures) = AskingRun.Run("Asking", rows.Count, first.Ledger, progress => ModelComparison.RunAsync(file, rows, first.Model, second.Model, inFlight, progress, cancellation));
+            var (pairs, failures) = AskingRun.Run("Asking", rows.Count, first.Ledger, first.Journal.Path, progress => ModelComparison.RunAsync(file, rows, first.Model, second.Model, inFlight, progress, cancellation), cancellation);
             TextFile.Write(target, PandasJson.Write(pairs));
             AskingRun.Report(result.GetValue(json), target, null, [("pairs", pairs.Count), ("failed", failures.Count)], [.. failures.Select(f => (f.Place, f.Reason))]);
             return ExitCodes.Done;
@@ -75,7 +75,7 @@ internal static class CompareModelsVerb
             }
         }
 
-        public OpenSide Open(ParseResult result, string output, TimeSpan timeout, int concurrency, Decoding decoding)
+        public OpenSide Open(ParseResult result, Func<ICompletionClient, ReplyJournal> keep, TimeSpan timeout, int concurrency, Decoding decoding)
         {
             string model = result.GetRequiredValue(_model), api = result.GetValue(_api)!;
             string? url = result.GetValue(_url);
@@ -97,7 +97,7 @@ internal static class CompareModelsVerb
 
             try
             {
-                var journal = ReplyJournal.Open($"{output}.replies-{number}.jsonl", client);
+                var journal = keep(client);
                 var ledger = new CostLedger();
                 return new OpenSide(client, journal, ledger, new ComparedModel(new Respondent(journal, model, null, ledger), format, result.GetValue(_system), decoding));
             }

@@ -49,7 +49,7 @@ internal static class OaiBaselineVerb
             var rows = ModelBaseline.ReadRows(file, result.GetValue(maxInstances));
             OutputFile.Check(target);
             using var open = server.Open(result, target);
-            var (outputs, failures) = AskingRun.Run("Asking", rows.Count, open, progress => ModelBaseline.RunAsync(open.Respondent, file, rows, options, progress, cancellation));
+            var (outputs, failures) = AskingRun.Run("Asking", rows.Count, open, progress => ModelBaseline.RunAsync(open.Respondent, file, rows, options, progress, cancellation), cancellation);
             TextFile.Write(target, PandasJson.Write(outputs));
             AskingRun.Report(result.GetValue(json), target, open, [("outputs", outputs.Count), ("failed", failures.Count)], [.. failures.Select(f => (f.Place, f.Reason))]);
             return ExitCodes.Done;

@@ -23,7 +23,7 @@ internal static class SparseFeedbackVerbs
         command.SetAction(result =>
         {
             var rows = SparseFiles.ReadResponses(shared.Input(result));
-            return shared.Run(result, rows.Count, prompts: t => SparsePrompts.Create(ratingPath: t, nanInput: shared.NanInput(result)), work: (annotator, progress) => annotator.RateAsync(rows, progress, cancellation), SparseFiles.WriteRatings);
+            return shared.Run(result, rows.Count, prompts: t => SparsePrompts.Create(ratingPath: t, nanInput: shared.NanInput(result)), work: (annotator, progress) => annotator.RateAsync(rows, progress, cancellation), SparseFiles.WriteRatings, cancellation);
         });
         return command;
     }
@@ -37,7 +37,7 @@ internal static class SparseFeedbackVerbs
         command.SetAction(result =>
         {
             var rows = SparseFiles.ReadPairs(shared.Input(result));
-            return shared.Run(result, rows.Count, prompts: t => SparsePrompts.Create(rankingPath: t, nanInput: shared.NanInput(result)), work: (annotator, progress) => annotator.RankAsync(rows, progress, cancellation), SparseFiles.WriteRankings);
+            return shared.Run(result, rows.Count, prompts: t => SparsePrompts.Create(rankingPath: t, nanInput: shared.NanInput(result)), work: (annotator, progress) => annotator.RankAsync(rows, progress, cancellation), SparseFiles.WriteRankings, cancellation);
         });
         return command;
     }
@@ -113,7 +113,8 @@ internal static class SparseFeedbackVerbs
             int rows,
             Func<string?, SparsePrompts> prompts,
             Func<SparseAnnotator, Action, Task<(IReadOnlyList<T> Results, IReadOnlyList<SparseFailure> Failures)>> work,
-            Func<IEnumerable<T>, string> write)
+            Func<IEnumerable<T>, string> write,
+            CancellationToken cancellation)
         {
             string output = result.GetRequiredValue(_output);
             var asked = prompts(result.GetValue(_template));
@@ -121,7 +122,7 @@ internal static class SparseFeedbackVerbs
             using var server = _server.Open(result, output);
             var decoding = new Decoding { Temperature = result.GetValue(_temperature), MaxTokens = result.GetValue(_maxTokens) };
             var annotator = new SparseAnnotator(server.Respondent, asked, decoding, _server.MaxConcurrency(result));
-            var (results, failures) = AskingRun.Run("Annotating", rows, server, progress => work(annotator, progress));
+            var (results, failures) = AskingRun.Run("Annotating", rows, server, progress => work(annotator, progress), cancellation);
             TextFile.Write(output, write(results));
             WriteFailures($"{output}.failures.jsonl", failures);
             AskingRun.Report(result.GetValue(_json), output, server, [("annotated", results.Count), ("failed", failures.Count)], [.. failures.Select(f => (f.Place, f.Reason))]);

@@ -44,7 +44,7 @@ internal static class UltraFeedbackVerb
                 Rounds = showings,
                 Seed = result.GetValue(seed),
             };
-            return shared.Run(result, options, "Rating", r => r.Count * options.Aspects.Count, (judge, records, progress) => new UltraFeedbackAnnotator(judge, options).AnnotateAsync(records, progress, cancellation));
+            return shared.Run(result, options, "Rating", r => r.Count * options.Aspects.Count, (judge, records, progress) => new UltraFeedbackAnnotator(judge, options).AnnotateAsync(records, progress, cancellation), cancellation);
         });
         return command;
     }
@@ -57,7 +57,7 @@ internal static class UltraFeedbackVerb
         command.SetAction(result =>
         {
             var options = shared.Read(result);
-            return shared.Run(result, options, "Critique", r => r.Sum(x => x.Completions.Count), (judge, records, progress) => new CritiqueAnnotator(judge, options).CritiqueAsync(records, progress, cancellation));
+            return shared.Run(result, options, "Critique", r => r.Sum(x => x.Completions.Count), (judge, records, progress) => new CritiqueAnnotator(judge, options).CritiqueAsync(records, progress, cancellation), cancellation);
         });
         return command;
     }
@@ -75,7 +75,7 @@ internal static class UltraFeedbackVerb
             {
                 var options = shared.Read(result);
                 return shared.Run(result, options, "Correcting", r => r.Sum(x => x.Completions.Count), async (judge, records, progress) =>
-                    (await new CritiqueAnnotator(judge, options).FixAsync(records, progress, cancellation).ConfigureAwait(false)).Failures);
+                    (await new CritiqueAnnotator(judge, options).FixAsync(records, progress, cancellation).ConfigureAwait(false)).Failures, cancellation);
             }
 
             var all = UltraFeedbackFile.Read(shared.Input(result));
@@ -184,13 +184,14 @@ internal static class UltraFeedbackVerb
             UltraFeedbackOptions options,
             string title,
             Func<IReadOnlyList<UltraFeedbackRecord>, int> steps,
-            Func<Farm.Annotation.Replies.Respondent, IReadOnlyList<UltraFeedbackRecord>, Action, Task<IReadOnlyList<UltraFeedbackFailure>>> work)
+            Func<Farm.Annotation.Replies.Respondent, IReadOnlyList<UltraFeedbackRecord>, Action, Task<IReadOnlyList<UltraFeedbackFailure>>> work,
+            CancellationToken cancellation)
         {
             string output = Output(result);
             var records = UltraFeedbackFile.Read(Input(result));
             OutputFile.Check(output);
             using var server = _server.Open(result, output);
-            var failures = AskingRun.Run(title, steps(records), server, progress => work(server.Respondent, records, progress));
+            var failures = AskingRun.Run(title, steps(records), server, progress => work(server.Respondent, records, progress), cancellation);
             UltraFeedbackFile.Write(output, records);
             AskingRun.Report(IsJson(result), output, server, [("records", records.Count), ("failed", failures.Count)], [.. failures.Select(f => ($"{f.Place}, {f.What}", f.Reason))]);
             return ExitCodes.Done;

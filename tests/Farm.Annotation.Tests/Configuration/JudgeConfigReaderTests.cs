@@ -131,17 +131,17 @@ public sealed class JudgeConfigReaderTests : IDisposable
     public void Should_say_that_a_decoder_needs_a_server()
     {
         var configs = JudgeConfigReader.Read(_folder.Judge(Folder.RegexConfig.Replace("openai_completions", "cohere_completions", StringComparison.Ordinal)));
-        Assert.Contains("uses cohere_completions: give an OpenAI-compatible server", Refused(() => JudgePool.Create(configs, () => throw new InvalidOperationException(), hasEndpoint: false)), StringComparison.Ordinal);
-        Assert.Single(JudgePool.Create(configs, () => new FixedCompletionClient("first"), hasEndpoint: true));
+        Assert.Contains("uses cohere_completions: give an OpenAI-compatible server", Refused(() => JudgePool.Create(configs, _ => throw new InvalidOperationException(), hasEndpoint: false)), StringComparison.Ordinal);
+        Assert.Single(JudgePool.Create(configs, _ => new FixedCompletionClient("first"), hasEndpoint: true));
     }
 
     [Fact]
     public void Should_say_that_favoured_words_need_a_vocabulary_and_use_it()
     {
         var configs = JudgeConfigReader.Read(_folder.Judge(Folder.RegexConfig.Replace("max_tokens: 10", "max_tokens: 10\n    tokens_to_favor: ['ab']\n    tokens_to_avoid: ['a', 'abab']", StringComparison.Ordinal)));
-        Assert.Contains("--tiktoken", Refused(() => JudgePool.Create(configs, () => new FixedCompletionClient(""), true)), StringComparison.Ordinal);
+        Assert.Contains("--tiktoken", Refused(() => JudgePool.Create(configs, _ => new FixedCompletionClient(""), true)), StringComparison.Ordinal);
         string file = _folder.Write("v.tiktoken", "YQ== 0\nYg== 1\nYWI= 2\n");
-        var judge = JudgePool.Create(configs, () => new FixedCompletionClient(""), true, null, TiktokenVocabulary.Read(file).Bias)[0];
+        var judge = JudgePool.Create(configs, _ => new FixedCompletionClient(""), true, null, TiktokenVocabulary.Read(file).Bias)[0];
         Assert.Contains("""
             "logit_bias":{"0":-100,"2":7}
             """, judge.Prepare([ShownPair.Padding]).Body, StringComparison.Ordinal);

@@ -48,24 +48,45 @@ public class ReplyJournalTests : IDisposable
     }
 
     [Fact]
-    public async Task Should_drop_the_torn_line_of_a_killed_run()
+    public async Task Should_keep_the_request_before_it_is_sent_and_the_reply_before_it_is_used()
     {
-        using (var journal = ReplyJournal.Open(_scratch["j"], new ScriptedClient((text, _) => text)))
+        (long Requests, long Replies) seen = default;
+        using (var journal = ReplyJournal.Open(_scratch["j"], new ScriptedClient((text, _) =>
+        {
+            seen = Count();
+            return text;
+        })))
         {
             await Ask(journal, "a");
-            await Ask(journal, "b");
+            Assert.Equal((1, 0), seen);
+            Assert.Equal((1, 1), Count());
         }
 
-        byte[] bytes = File.ReadAllBytes(_scratch["j"]);
-        int secondLine = Array.IndexOf(bytes, (byte)'\n') + 1;
-        for (int cut = secondLine; cut < bytes.Length; cut += 7)
+        (long, long) Count()
         {
-            File.WriteAllBytes(_scratch["j"], bytes[..cut]);
-            var client = new ScriptedClient((_, _) => "anew");
-            using var journal = ReplyJournal.Open(_scratch["j"], client);
-            Assert.Equal("a", (await Ask(journal, "a")).Text);
-            Assert.Equal("anew", (await Ask(journal, "b")).Text);
+            using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={_scratch["j"]};Mode=ReadOnly;Pooling=False");
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = "SELECT count(*), count(reply) FROM calls WHERE request LIKE '%\"content\":\"a\"%'";
+            using var row = command.ExecuteReader();
+            row.Read();
+            return (row.GetInt64(0), row.GetInt64(1));
         }
+    }
+
+    [Fact]
+    public async Task Should_share_one_file_between_two_models()
+    {
+        using (var first = ReplyJournal.Open(_scratch["j"], new ScriptedClient((_, _) => "of one")))
+        {
+            await new Respondent(first, "one").AskAsync(Prompt.Chat("a"), new Decoding(), CancellationToken.None);
+            using var second = first.Before(new ScriptedClient((_, _) => "of two"));
+            await new Respondent(second, "two").AskAsync(Prompt.Chat("a"), new Decoding(), CancellationToken.None);
+        }
+
+        using var again = ReplyJournal.Open(_scratch["j"], new ScriptedClient((_, _) => null));
+        Assert.Equal(2, again.Restored);
+        Assert.Equal("of two", (await new Respondent(again.Before(new ScriptedClient((_, _) => null)), "two").AskAsync(Prompt.Chat("a"), new Decoding(), CancellationToken.None)).Text);
     }
 
     [Fact]
@@ -82,7 +103,7 @@ public class ReplyJournalTests : IDisposable
     public void Should_refuse_and_leave_alone_what_is_no_journal(string text)
     {
         _scratch.Write("j", text);
-        Assert.Contains("no journal of replies", Assert.Throws<BadInputException>(() => ReplyJournal.Open(_scratch["j"], new ScriptedClient((_, _) => null))).Message, StringComparison.Ordinal);
+        Assert.Contains("no journal of annotations", Assert.Throws<BadInputException>(() => ReplyJournal.Open(_scratch["j"], new ScriptedClient((_, _) => null))).Message, StringComparison.Ordinal);
         Assert.Equal(text, File.ReadAllText(_scratch["j"], Encoding.UTF8));
     }
 
@@ -101,7 +122,7 @@ public class ReplyJournalTests : IDisposable
         using var again = ReplyJournal.Open(_scratch["j"], new ScriptedClient((_, _) => null));
         var later = new CostLedger();
         await new Respondent(again, "m", 0.05, later).AskAsync(Prompt.Chat("a"), new Decoding { MaxTokens = 10 }, CancellationToken.None);
-        Assert.Equal(0, later.Spent);
+        Assert.Equal((0, 0), (later.Spent, later.Requests));
     }
 
     [Fact]

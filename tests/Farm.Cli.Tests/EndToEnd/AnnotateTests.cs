@@ -27,15 +27,9 @@ public sealed class AnnotateTests : IDisposable
 
     private string Pairs(int count) => _folder.Write("pairs.json", JsonSerializer.Serialize(Enumerable.Range(0, count).Select(i => new { instruction = $"instruction {i}", output_1 = $"a{i}", output_2 = $"b{i}" })));
 
-    /// <summary>Runs with a key in the environment, and none of the variables that would point elsewhere.</summary>
-    private static FarmProcess Start(string key, params string[] arguments) => FarmProcess.StartByShell(
-        $"unset OPENAI_API_KEYS OPENAI_API_BASE OPENAI_BASE_URL OPENAI_ORGANIZATION_IDS OPENAI_API_KEY; {(key.Length > 0 ? $"export OPENAI_API_KEY={key};" : string.Empty)} exec \"$@\"", arguments);
+    private static FarmProcess Start(string key, params string[] arguments) => FarmProcess.StartAsking(key, arguments);
 
-    private static FarmResult Run(string key, params string[] arguments)
-    {
-        using var process = Start(key, arguments);
-        return process.Finish();
-    }
+    private static FarmResult Run(string key, params string[] arguments) => FarmProcess.RunAsking(key, arguments);
 
     /// <summary>Prefers the output that begins with b.</summary>
     private static FakeAnswer Honest(string body)
@@ -117,7 +111,7 @@ public sealed class AnnotateTests : IDisposable
         string output = _folder.File("out.json");
         string[] arguments = ["annotate", "pairs", "--input", Pairs(30), "--judge", Judge(), "--output", output, "--base-url", server.BaseUrl, "--max-concurrency", "2"];
         var stopped = Run("k", [.. arguments, "--max-cost", "0.03"]);
-        Assert.Equal(2, stopped.ExitCode);
+        Assert.Equal(130, stopped.ExitCode);
         Assert.Matches(@"Stopped by --max-cost 0\.03: 0\.0\d+ US dollars are spent; \d+ of 30 pairs are kept in ", stopped.Error);
         Assert.False(File.Exists(output));
         Assert.InRange(server.Requests, 1, 10);

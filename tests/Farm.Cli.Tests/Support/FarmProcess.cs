@@ -28,6 +28,19 @@ internal sealed class FarmProcess : IDisposable
     public static FarmProcess StartByShell(string script, params string[] arguments) =>
         Start("bash", ["-c", script, "bash", DotNet(), FarmDll(), .. arguments]);
 
+    /// <summary>Starts it with a key in the environment (none where it is empty), and without the variables that would send requests elsewhere.</summary>
+    public static FarmProcess StartAsking(string key, params string[] arguments) => StartByShell(
+        "unset OPENAI_API_KEYS OPENAI_API_BASE OPENAI_BASE_URL OPENAI_ORGANIZATION_IDS OPENAI_ORG OPENAI_CLIENT_CONFIG_PATH OPENAI_MAX_CONCURRENCY OPENAI_API_KEY HF_TOKEN HUGGINGFACEHUB_API_TOKEN; "
+            + $"{(key.Length > 0 ? $"export OPENAI_API_KEY={key};" : string.Empty)} exec \"$@\"",
+        arguments);
+
+    /// <summary>Runs it so to its end.</summary>
+    public static FarmResult RunAsking(string key, params string[] arguments)
+    {
+        using var process = StartAsking(key, arguments);
+        return process.Finish();
+    }
+
     /// <summary>Runs it to its end.</summary>
     public static FarmResult Run(params string[] arguments)
     {

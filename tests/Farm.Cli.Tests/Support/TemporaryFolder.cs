@@ -10,6 +10,7 @@ internal sealed class TemporaryFolder : IDisposable
     public string Write(string name, string text)
     {
         string path = File(name);
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
         System.IO.File.WriteAllText(path, text);
         return path;
     }

@@ -1,3 +1,5 @@
+using Farm.Annotation.Data;
+
 namespace Farm.Annotation.Metrics.LengthControl;
 
 /// <summary>

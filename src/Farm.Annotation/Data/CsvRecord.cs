@@ -1,4 +1,4 @@
-namespace Farm.Annotation.Metrics;
+namespace Farm.Annotation.Data;
 
 /// <summary>One record of a CSV file.</summary>
 /// <param name="Row">Its number, from 1.</param>

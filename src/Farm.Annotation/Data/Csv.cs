@@ -2,10 +2,9 @@ using System.Globalization;
 using System.Text;
 using CsvHelper;
 using CsvHelper.Configuration;
-using Farm.Annotation.Data;
 using Farm.Core;
 
-namespace Farm.Annotation.Metrics;
+namespace Farm.Annotation.Data;
 
 /// <summary>Comma-separated values as Python's csv module and pandas write them.</summary>
 public static class Csv
@@ -14,9 +13,16 @@ public static class Csv
 
     /// <summary>All records of a file, each with the line that it begins on; empty lines are left out.</summary>
     /// <exception cref="BadInputException">The file cannot be read, is not in UTF-8, or its quotes do not match.</exception>
-    public static IReadOnlyList<CsvRecord> Read(string path)
+    public static IReadOnlyList<CsvRecord> Read(string path) => Parse(path, RowFile.ReadText(path));
+
+    /// <summary>All records of a text.</summary>
+    /// <param name="path">The file, for messages.</param>
+    /// <param name="text">Its text; line ends inside quotes are kept as they are.</param>
+    /// <param name="separator">What stands between fields.</param>
+    /// <exception cref="BadInputException">Its quotes do not match.</exception>
+    public static IReadOnlyList<CsvRecord> Parse(string path, string text, char separator = ',')
     {
-        string text = RowFile.ReadText(path);
+        ArgumentNullException.ThrowIfNull(text);
         if (text.Contains('\0', StringComparison.Ordinal))
         {
             throw new BadInputException($"{path} is not a CSV file: it has zero bytes.");
@@ -25,6 +31,7 @@ public static class Csv
         var configuration = new CsvConfiguration(CultureInfo.InvariantCulture)
         {
             HasHeaderRecord = false,
+            Delimiter = separator.ToString(),
             DetectColumnCountChanges = false,
             IgnoreBlankLines = true,
             BadDataFound = a => throw new BadInputException($"{path}, row {a.Context.Parser!.Row}: {(IsOpen(text) ? "a quote is opened and never closed" : "a quote stands where none can; a field with quotes must be quoted, its quotes doubled")}."),

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Farm.Core;
 
-namespace Farm.Annotation.Metrics;
+namespace Farm.Annotation.Data;
 
 /// <summary>Fields of CSV records by the header's names, with messages that name file, row and column.</summary>
 public static class CsvFields
