@@ -86,7 +86,7 @@ internal sealed class JudgeOptions
 
     /// <summary>Who makes completions for a judge: its server, or Farm's engine.</summary>
     public ICompletionClient Client(ParseResult result, JudgeConfig judge) => JudgeModel(result) is { } folder
-        ? new EngineCompletionClient(folder == "pocket" && !Directory.Exists(folder) ? PocketModels.Embedded().Policy : folder, _engine.Read(result), Seed(result))
+        ? new EngineCompletionClient(folder == "pocket" && !Directory.Exists(folder) ? PocketModels.Embedded("--judge-model DIR").Policy : folder, _engine.Read(result), Seed(result))
         : new OpenAiCompletionClient(OpenAi(result, judge));
 
     /// <summary>Is an unfinished run to be gone on with?</summary>
