@@ -170,7 +170,7 @@ internal sealed partial class CountingBackend
     /// <inheritdoc/>
     public double SumOfSquares(Tensor tensor)
     {
-        Count("sum-of-squares", Flat(tensor.Rows), Extent.Whole(0), $"{tensor.Rows} rows, {tensor.Columns} columns", (n, _) => _ = _inner.SumOfSquares(tensor.SliceRows(0, n)));
+        Count("sum-of-squares", Flat(tensor.Rows), Extent.Whole(0), $"{tensor.Rows} rows, {tensor.Columns} columns", (n, _) => _inner.SumOfSquares(tensor.SliceRows(0, n)));
         return 1;
     }
 

@@ -21,7 +21,7 @@ internal sealed class Report(IReadOnlyList<Chip> chips, IReadOnlyList<PublishedF
         text.Append(CultureInfo.InvariantCulture, $"{Projection.Mark}. A gap of {launchSeconds * 1e6:0.##} microseconds after each launch is assumed.\n");
         Table(text, "Counted per pass, by the simulator", ["model", "pass", "activations", "prompts", "rows", "launches", "memory GB", "caches GB", "tensor GFLOP", "other GFLOP"],
             passes.Select(p => new[] { p.Model, p.Pass, p.Activations, Whole(p.Prompts), Whole(p.Rows), Whole(p.LaunchTotal), Number(p.Bytes / 1e9), Number(p.CacheBytes / 1e9), Number(p.TensorFlops / 1e9), Number(p.Flops / 1e9) }));
-        Table(text, $"Time of a pass, ms; in brackets the share of it that memory bounds ({Projection.Mark})", ["model", "pass", "activations", "prompts", .. chips.Select(c => c.Name)],
+        Table(text, $"Time of a pass, ms; in brackets the share of it that memory bounds, and the TB/s that the caches would have to deliver ({Projection.Mark})", ["model", "pass", "activations", "prompts", .. chips.Select(c => c.Name)],
             passes.Select(p => (string[])[p.Model, p.Pass, p.Activations, Whole(p.Prompts), .. chips.Select(c => Time(p, c))]));
         Table(text, $"Best of {Workload.Samples}, {Workload.PromptTokens} prompt and {Workload.NewTokens} new tokens: tokens a second ({Projection.Mark})",
             ["model", "activations", "prompts in flight", "GB with the reward model", .. chips.Select(c => c.Name)],
@@ -113,7 +113,8 @@ internal sealed class Report(IReadOnlyList<Chip> chips, IReadOnlyList<PublishedF
     private string Time(PassCount pass, Chip chip)
     {
         var projection = new Projection(chip, launchSeconds);
-        return $"{Number(projection.Seconds(pass) * 1e3)} ({Percent(projection.MemoryShare(pass))})";
+        double seconds = projection.Seconds(pass);
+        return $"{Number(seconds * 1e3)} ({Percent(projection.MemoryShare(pass))}, {Number(pass.CacheBytes / seconds / 1e12)})";
     }
 
     private static string Bracket(string value, double bytes, Chip chip) => bytes <= chip.MemoryBytes ? value : $"({value})";

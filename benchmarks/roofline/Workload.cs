@@ -23,30 +23,41 @@ internal static class Workload
     /// <summary>The models.</summary>
     public static string[] Models { get; } = ["llama-7b", "llama-3.1-8b"];
 
-    /// <summary>Counts models and writes the file after each pass's owner.</summary>
+    /// <summary>Counts models and writes the file after each pass's owner; what peers run as well comes first.</summary>
     public static void Count(IReadOnlyList<string> models, string file)
     {
         var passes = File.Exists(file) ? [.. Files.Counts(file)] : new List<PassCount>();
         foreach (string name in models)
         {
-            var config = ModelShapes.Get(name);
-            foreach (bool bf16 in new[] { true, false })
-            {
-                string activations = bf16 ? "bf16" : "f32";
-                passes.RemoveAll(p => p.Model == name && p.Pass is ("prefill" or "decode") && p.Activations == activations);
-                Console.Error.WriteLine($"{name}, best of {Samples}, {activations} activations");
-                using var backend = new CountingBackend(bf16);
-                using var counter = new DecodeCounter(backend, name, config, bf16);
-                passes.Add(counter.Prefill(PromptTokens));
-                passes.AddRange(Prompts.Select(p => counter.Step(p, Samples, PromptTokens, NewTokens / 2)));
-                Files.SaveCounts(file, passes);
-            }
-
-            passes.RemoveAll(p => p.Model == name && p.Pass is ("gradients" or "update"));
-            Console.Error.WriteLine($"{name}, supervised fine-tuning");
-            using var training = new CountingBackend(bf16Activations: true);
-            passes.AddRange(TrainingCounter.Count(training, name, config, MicroBatch, SequenceTokens));
-            Files.SaveCounts(file, passes);
+            BestOf(name, bf16: true, passes, file);
+            Train(name, passes, file);
         }
+
+        foreach (string name in models)
+        {
+            BestOf(name, bf16: false, passes, file);
+        }
+    }
+
+    private static void BestOf(string name, bool bf16, List<PassCount> passes, string file)
+    {
+        string activations = bf16 ? "bf16" : "f32";
+        Console.Error.WriteLine($"{name}, best of {Samples}, {activations} activations");
+        using var backend = new CountingBackend(bf16);
+        using var counter = new DecodeCounter(backend, name, ModelShapes.Get(name), bf16);
+        List<PassCount> counted = [counter.Prefill(PromptTokens), .. Prompts.Select(p => counter.Step(p, Samples, PromptTokens, NewTokens / 2))];
+        passes.RemoveAll(p => p.Model == name && p.Pass is ("prefill" or "decode") && p.Activations == activations);
+        passes.AddRange(counted);
+        Files.SaveCounts(file, passes);
+    }
+
+    private static void Train(string name, List<PassCount> passes, string file)
+    {
+        Console.Error.WriteLine($"{name}, supervised fine-tuning");
+        using var backend = new CountingBackend(bf16Activations: true);
+        List<PassCount> counted = [.. TrainingCounter.Count(backend, name, ModelShapes.Get(name), MicroBatch, SequenceTokens)];
+        passes.RemoveAll(p => p.Model == name && p.Pass is ("gradients" or "update"));
+        passes.AddRange(counted);
+        Files.SaveCounts(file, passes);
     }
 }
