@@ -55,7 +55,9 @@ internal sealed record BestOfNMemory(ModelShape Model, int Prompts, int Samples,
         {
             long rows = Math.Max(GenerationRows, PassRows), widest = Math.Max(Model.Intermediate, Model.QueryWidth);
             long packed = Type == DType.BF16 ? rows * widest * 3 * sizeof(ushort) : 0;
-            long parts = Spans(PromptTokens) + Spans(NewTokens), partials = (long)BitOperations.RoundUpToPowerOf2((ulong)Math.Max(1, (long)Sequences * Model.Heads * parts));
+            // A scoring pass attends from the tokens of several responses to their prompt and their own.
+            long queries = Math.Max(Sequences, Math.Min(PassRows, (long)Samples * NewTokens)), parts = Spans(PromptTokens) + Spans(NewTokens);
+            long partials = (long)BitOperations.RoundUpToPowerOf2((ulong)(queries * Model.Heads * parts));
             return Math.Max(packed, partials * (Model.HeadDim + 2) * sizeof(float));
         }
     }
