@@ -67,7 +67,8 @@ public sealed class ProjectionTests
             foreach (int prompts in Workload.Prompts)
             {
                 var step = Assert.Single(passes, p => p.Model == model && p.Pass == "decode" && p.Activations == "bf16" && p.Prompts == prompts);
-                Assert.InRange(step.LaunchTotal, 3, (8 * config.Layers) + 8);
+                // Dense products, of more than 64 rows, are three launches each with a norm, two without.
+                Assert.InRange(step.LaunchTotal, 3, ((step.Rows > 64 ? 13 : 8) * config.Layers) + 5);
                 double weights = step.Launches.Where(l => l.Op == "linear").Sum(l => l.Times * l.Bytes), least = 2.0 * Products(config);
                 // Weights once; the rows of few prompts beside them are little, those of 512 sequences are not.
                 Assert.InRange(weights / least, 1, prompts == 1 ? 1.03 : prompts == 4 ? 1.1 : 1.6);
