@@ -188,20 +188,27 @@ Task("Test")
     }
 });
 
-Task("Bench")
-    .Description("BenchmarkDotNet over benchmarks/Farm.Benchmarks; what follows -- goes to it.")
-    .IsDependentOn("Native")
-    .Does(() =>
+void RunProject(string project)
 {
     var rest = Environment.GetCommandLineArgs().SkipWhile(a => a != "--").Skip(1);
-    var arguments = new ProcessArgumentBuilder().Append("run -c Release --project").AppendQuoted(root.Combine("benchmarks/Farm.Benchmarks").FullPath).Append("--");
+    var arguments = new ProcessArgumentBuilder().Append("run -c Release --project").AppendQuoted(root.Combine(project).FullPath).Append("--");
     foreach (string argument in rest)
     {
         arguments.AppendQuoted(argument);
     }
 
     Execute("dotnet", arguments);
-});
+}
+
+Task("Bench")
+    .Description("BenchmarkDotNet over benchmarks/Farm.Benchmarks; what follows -- goes to it.")
+    .IsDependentOn("Native")
+    .Does(() => RunProject("benchmarks/Farm.Benchmarks"));
+
+Task("Roofline")
+    .Description("The projection to GPUs from the counts in benchmarks/roofline; what follows -- goes to it.")
+    .IsDependentOn("Native")
+    .Does(() => RunProject("benchmarks/roofline"));
 
 Task("Pack")
     .Description("The command line with its kernels into artifacts/pack, as a folder and a tar.gz; it needs the .NET 10 runtime.")

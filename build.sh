@@ -8,6 +8,7 @@
 #   ./build.sh kernels         compile and check the CUDA kernels alone
 #   ./build.sh ptxsim          build the CUDA driver simulator alone: artifacts/ptxsim/libcuda.so.1
 #   ./build.sh bench ARGS...   run the benchmarks
+#   ./build.sh roofline ARGS...  the projection to GPUs, from the simulator's counts
 #   ./build.sh pack            make a folder and an archive to hand on
 #   ./build.sh format          format C# and C++ (--verify: only check)
 #   ./build.sh clean           remove everything that was built
@@ -150,6 +151,10 @@ case $command in
   bench)
     require_compiler
     cake Bench -- "$@"
+    ;;
+  roofline)
+    require_compiler
+    cake Roofline -- "$@"
     ;;
   format)
     require_sdk

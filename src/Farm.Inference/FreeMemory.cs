@@ -11,4 +11,14 @@ internal static class FreeMemory
     public static long Bytes(IBackend backend) => backend is IMemoryLimits device
         ? device.FreeBytes
         : Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet);
+
+    /// <summary>
+    /// What generation may reserve for keys and values: all but an eighth of a device's, which holds activations and a scorer's; half of the host's, whose
+    /// reserve is only an estimate.
+    /// </summary>
+    public static long ForKeysAndValues(IBackend backend)
+    {
+        long free = Bytes(backend);
+        return backend is IMemoryLimits ? free - (free / 8) : free / 2;
+    }
 }

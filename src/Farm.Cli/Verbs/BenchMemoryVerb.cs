@@ -16,8 +16,9 @@ internal static class BenchMemoryVerb
         var promptTokens = new Option<int>("--prompt-tokens") { Description = "Tokens of a prompt.", HelpName = "T", DefaultValueFactory = _ => 512 };
         var newTokens = new Option<int>("--max-new-tokens") { Description = "Most tokens of a response.", HelpName = "T", DefaultValueFactory = _ => 128 };
         var memory = new Option<double>("--device-memory") { Description = "Gigabytes of the card.", HelpName = "GB", DefaultValueFactory = _ => 80 };
-        var command = new Command("memory", "Prints what best-of-n takes of a GPU's memory, and whether it fits a card: a plan by sizes, nothing is run.");
-        foreach (Option option in new Option[] { model, samples, prompts, promptTokens, newTokens, memory })
+        var dtype = new Option<string>("--dtype") { Description = "Storage of the weights.", HelpName = "bf16|int8", DefaultValueFactory = _ => "bf16" };
+        var command = new Command("memory", "Prints what best-of-n takes of a GPU's memory, whether it fits a card, how many prompts in flight do, and what to change: a plan by sizes, nothing is run.");
+        foreach (Option option in new Option[] { model, samples, prompts, promptTokens, newTokens, memory, dtype })
         {
             command.Options.Add(option);
         }
@@ -26,9 +27,19 @@ internal static class BenchMemoryVerb
         {
             int Positive(Option<int> option) => result.GetValue(option) is >= 1 and var value ? value : throw new BadInputException($"{option.Name} must be at least 1, not {result.GetValue(option)}.");
             double bytes = result.GetValue(memory) is > 0 and var gigabytes ? gigabytes * 1e9 : throw new BadInputException($"--device-memory must be above 0, not {result.GetValue(memory)}.");
-            var plan = new BestOfNMemory(ModelShape.Parse(result.GetRequiredValue(model)), Positive(prompts), Positive(samples), Positive(promptTokens), Positive(newTokens));
+            var type = result.GetRequiredValue(dtype) switch
+            {
+                "bf16" => DType.BF16,
+                "int8" => DType.I8,
+                var other => throw new BadInputException($"--dtype must be bf16 or int8, not '{other}'."),
+            };
+            var plan = new BestOfNMemory(ModelShape.Parse(result.GetRequiredValue(model)), Positive(prompts), Positive(samples), Positive(promptTokens), Positive(newTokens), type);
             Console.Out.WriteLine(plan);
-            Console.Out.WriteLine(FormattableString.Invariant($"{(plan.Total <= bytes ? "fits" : "does not fit")} a card of {bytes / 1e9:F0} GB; planned, not yet run on a GPU"));
+            foreach (string line in plan.Verdict(bytes))
+            {
+                Console.Out.WriteLine(line);
+            }
+
             return ExitCodes.Done;
         });
         return command;

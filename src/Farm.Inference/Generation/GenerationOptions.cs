@@ -32,7 +32,7 @@ public sealed record GenerationOptions
     /// <summary>Storage of keys and values; null takes the model's default.</summary>
     public DType? KvType { get; init; }
 
-    /// <summary>Most bytes of keys and values; null takes half of the memory that is free when generation begins.</summary>
+    /// <summary>Most bytes of keys and values; null takes half of the memory that is free when generation begins, on a GPU seven eighths of it.</summary>
     public long? KvBudgetBytes { get; init; }
 
     /// <summary>Checks every range.</summary>

@@ -19,7 +19,7 @@ public sealed record GenerationPlan(int BatchSequences, int Rows, int Pages, Mem
         ArgumentNullException.ThrowIfNull(prompts);
         var shape = model.KvShape(options.KvType);
         long pageBytes = MemoryPlan.KvBytesPerToken(model.Config, shape.DType) * KvPool.PageTokens;
-        long budget = Math.Min((options.KvBudgetBytes ?? FreeMemory.Bytes(model.Backend) / 2) / pageBytes, int.MaxValue / KvPool.PageTokens);
+        long budget = Math.Min((options.KvBudgetBytes ?? FreeMemory.ForKeysAndValues(model.Backend)) / pageBytes, int.MaxValue / KvPool.PageTokens);
 
         int promptPages = 1, samplePages = 0, longest = 0;
         foreach (var prompt in prompts)
