@@ -5,6 +5,7 @@ using Farm.Cli.Engine;
 using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
+using Farm.Core;
 
 namespace Farm.Cli.Verbs;
 
@@ -16,17 +17,24 @@ internal static class DoctorVerb
     {
         var threads = new Option<int>("--threads") { Description = "Threads to measure with.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
         var json = new Option<bool>("--json") { Description = "Prints JSON." };
+        var planted = new Option<bool>("--planted") { Description = "With --device cuda-sim: plants mistakes in the kernels and shows by which name the simulator's checker finds each." };
         var device = new DeviceOption();
         var command = new Command(
             "doctor",
             "Shows the CPU's features, measured limits, the kernels chosen, and whether CUDA is found; with --device cuda what the GPU is, and whether every kernel computes on it what the CPU does.");
         command.Options.Add(threads);
         command.Options.Add(json);
+        command.Options.Add(planted);
         device.AddTo(command);
         command.SetAction(result =>
         {
             int count = EngineOptions.CheckThreads(result.GetRequiredValue(threads));
             var chosen = device.Read(result);
+            if (result.GetValue(planted))
+            {
+                return chosen.IsSimulator ? PlantedDoctor.Run(result.GetValue(json), cancellation) : throw new BadInputException("--planted changes kernels on the driver simulator; it needs --device cuda-sim.");
+            }
+
             return chosen.IsCuda ? CudaDoctor.Run(chosen, count, result.GetValue(json), cancellation) : Cpu(count, result.GetValue(json));
         });
         return command;

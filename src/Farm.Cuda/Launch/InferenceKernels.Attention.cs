@@ -7,25 +7,30 @@ internal static partial class InferenceKernels
     internal static readonly Kernel AttentionF32D32 = new("attention_f32", "attention_f32_d32", 128, PerItem, StaticShared: 80 * 36 * 4 + 2560, Registers: 64);
     internal static readonly Kernel AttentionF32D64 = new("attention_f32", "attention_f32_d64", 128, PerItem, StaticShared: 80 * 68 * 4 + 2560, Registers: 72);
     internal static readonly Kernel AttentionF32D128 = new("attention_f32", "attention_f32_d128", 128, PerItem, StaticShared: 80 * 132 * 4 + 2560, Registers: 96);
-    internal static readonly Kernel AttentionMerge = new("attention_f32", "attention_merge", 128, "4 rows, each a token and a query head", Registers: 32);
 
     internal static readonly Kernel AttentionBF16D32W1 = Pages("attention_bf16_d32_w1", 32, 1, 3);
+    internal static readonly Kernel AttentionBF16D32W2 = Pages("attention_bf16_d32_w2", 32, 2, 3);
     internal static readonly Kernel AttentionBF16D32W4 = Pages("attention_bf16_d32_w4", 32, 4, 3);
     internal static readonly Kernel AttentionBF16D64W1 = Pages("attention_bf16_d64_w1", 64, 1, 3);
+    internal static readonly Kernel AttentionBF16D64W2 = Pages("attention_bf16_d64_w2", 64, 2, 3);
     internal static readonly Kernel AttentionBF16D64W4 = Pages("attention_bf16_d64_w4", 64, 4, 3);
     internal static readonly Kernel AttentionBF16D128W1 = Pages("attention_bf16_d128_w1", 128, 1, 3);
+    internal static readonly Kernel AttentionBF16D128W2 = Pages("attention_bf16_d128_w2", 128, 2, 3);
     internal static readonly Kernel AttentionBF16D128W4 = Pages("attention_bf16_d128_w4", 128, 4, 3);
     internal static readonly Kernel AttentionBF16RoundedD32W1 = Pages("attention_bf16_rounded_d32_w1", 32, 1, 1);
+    internal static readonly Kernel AttentionBF16RoundedD32W2 = Pages("attention_bf16_rounded_d32_w2", 32, 2, 1);
     internal static readonly Kernel AttentionBF16RoundedD32W4 = Pages("attention_bf16_rounded_d32_w4", 32, 4, 1);
     internal static readonly Kernel AttentionBF16RoundedD64W1 = Pages("attention_bf16_rounded_d64_w1", 64, 1, 1);
+    internal static readonly Kernel AttentionBF16RoundedD64W2 = Pages("attention_bf16_rounded_d64_w2", 64, 2, 1);
     internal static readonly Kernel AttentionBF16RoundedD64W4 = Pages("attention_bf16_rounded_d64_w4", 64, 4, 1);
     internal static readonly Kernel AttentionBF16RoundedD128W1 = Pages("attention_bf16_rounded_d128_w1", 128, 1, 1);
+    internal static readonly Kernel AttentionBF16RoundedD128W2 = Pages("attention_bf16_rounded_d128_w2", 128, 2, 1);
     internal static readonly Kernel AttentionBF16RoundedD128W4 = Pages("attention_bf16_rounded_d128_w4", 128, 4, 1);
 
-    /// <summary>Dynamic shared memory of the bf16 kernels: keys and values, queries as fragments and, for items of several spans, the running totals.</summary>
-    internal static int AttentionShared(int width, int warps, int terms, bool severalSpans) =>
-        (2 * 64 * (width + 8) * 2) + (warps * terms * (width / 16) * 512) + (severalSpans ? warps * (width / 8) * 512 : 0);
+    /// <summary>Dynamic shared memory of the bf16 kernels: keys and values, queries as fragments and, for items that fold several results, the running totals.</summary>
+    internal static int AttentionShared(int width, int warps, int terms, bool totals) =>
+        (2 * 64 * (width + 8) * 2) + (warps * terms * (width / 16) * 512) + (totals ? warps * (width / 8) * 512 : 0);
 
     private static Kernel Pages(string name, int width, int warps, int terms) =>
-        new("attention", name, 32 * warps, PerItem, MaxDynamicShared: AttentionShared(width, warps, terms, severalSpans: true), Registers: width == 128 ? 200 : 128);
+        new("attention", name, 32 * warps, PerItem, MaxDynamicShared: AttentionShared(width, warps, terms, totals: true), Registers: width == 128 ? 200 : 128);
 }
