@@ -16,6 +16,9 @@ internal sealed class AttentionTable(Func<long, CudaMemory> allocate) : IDisposa
 {
     private const int FinalFlag = 1, TotalsFlag = 2;
 
+    /// <summary>Partial results of more samples would outweigh the keys and values of a span.</summary>
+    private const int MostSamples = 32;
+
     private const int ItemWords = 12;
 
     private CudaMemory? _memory;
@@ -49,8 +52,8 @@ internal sealed class AttentionTable(Func<long, CudaMemory> allocate) : IDisposa
     /// <summary>The tokens' places on the device.</summary>
     internal nint SlotAddress => PageAddress + (nint)((long)_pageRoom * sizeof(int));
 
-    /// <summary>Keys of a span: with 16 samples its partial results are an eighth of its keys and values for any number of heads.</summary>
-    internal static int Span(int headsPerKv) => 256 * headsPerKv;
+    /// <summary>Keys of a span: with 16 samples its partial results are a twelfth to a sixteenth of its keys and values for any number of heads.</summary>
+    internal static int Span(int headsPerKv) => headsPerKv == 1 ? 384 : 512 * headsPerKv;
 
     /// <summary>Most rows (query tokens times heads of a key/value head) of what leaves partial results, and of what writes the output.</summary>
     internal static (int Partial, int Final) MostRows(AttentionPlan plan, int headsPerKv)
@@ -97,14 +100,14 @@ internal sealed class AttentionTable(Func<long, CudaMemory> allocate) : IDisposa
             if (prefix > 0)
             {
                 int token = plan.QueryStart[first], rows = (plan.QueryStart[end] - token) * group;
-                slots = Parts(prefix, rows, splitPrefixes, span);
+                slots = Parts(prefix, rows, group, splitPrefixes);
                 AddPartial(plan.PrefixPageStart[g], prefix, token, rows, prefix, slots, partialTile, span);
             }
 
             for (int s = first; s < end; s++)
             {
                 int token = plan.QueryStart[s], tokens = plan.QueryStart[s + 1] - token, length = plan.SuffixLength[s];
-                int parts = prefix > 0 ? slots : Parts(length, tokens * group, splitSuffixes, span);
+                int parts = prefix > 0 ? slots : Parts(length, tokens * group, group, splitSuffixes);
                 if (prefix == 0)
                 {
                     parts = parts > 1 ? parts : 0;
@@ -156,8 +159,8 @@ internal sealed class AttentionTable(Func<long, CudaMemory> allocate) : IDisposa
 
     private int SlotPlace => PagePlace + _pageRoom;
 
-    // Spans of a prefix or suffix that are items of their own; 1 where one walks through all. Rows on an eighth of a span's keys are those of 32 samples.
-    private static int Parts(int length, int rows, bool split, int span) => split && rows <= span / 8 ? (length + span - 1) / span : 1;
+    // Spans of a prefix or suffix that are items of their own; 1 where one walks through all.
+    private static int Parts(int length, int rows, int headsPerKv, bool split) => split && rows <= MostSamples * headsPerKv ? (length + Span(headsPerKv) - 1) / Span(headsPerKv) : 1;
 
     // Blocks, for each key/value head, of the prefixes and of the suffixes that have none, where each is walked whole.
     private static (long Prefixes, long Suffixes) WholeBlocks(AttentionPlan plan, int group, int partialTile, int finalTile)

@@ -12,7 +12,7 @@ namespace {
 
 /// An operand with `Registers` registers: of A ("left"), element (outer = row, k); of B, element (outer = column, k).
 template <bool Left>
-struct Operand {
+struct Fragment {
     static constexpr u32 kRegisters = Left ? 4 : 2;
 
     static u32 outer(u32 reg, u32 lane) { return lane / 4 + (Left ? reg % 2 * 8 : 0); }
@@ -21,7 +21,7 @@ struct Operand {
 
     std::array<const Origins*, kRegisters> registers;
 
-    Operand(const Warp& w, const u32* slots) {
+    Fragment(const Warp& w, const u32* slots) {
         for (u32 r = 0; r < kRegisters; r++) {
             registers[r] = w.origins + slots[r] / sizeof(Lanes<u32>);
         }
@@ -53,7 +53,7 @@ PTXSIM_INLINE bool all(Lanes<i64> equal) {
 
 /// Every element where the first ones say that a matrix's elements are.
 template <bool Left>
-bool fits_matrix(const Operand<Left>& operand) {
+bool fits_matrix(const Fragment<Left>& operand) {
     const Origins& first = *operand.registers[0];
     const u64 base = first.low[0], outer = first.low[4] - base, k = first.high[0] - base;
     if (outer != 2 && k != 2) {
@@ -63,8 +63,8 @@ bool fits_matrix(const Operand<Left>& operand) {
     for (u32 l = 0; l < kLanes; l++) {
         reinterpret_cast<u64*>(&want)[l] = base + outer * (l / 4) + k * (l % 4 * 2);
     }
-    for (u32 r = 0; r < Operand<Left>::kRegisters; r++) {
-        const u64 shift = outer * Operand<Left>::outer(r, 0) + k * Operand<Left>::k(r, 0);
+    for (u32 r = 0; r < Fragment<Left>::kRegisters; r++) {
+        const u64 shift = outer * Fragment<Left>::outer(r, 0) + k * Fragment<Left>::k(r, 0);
         const Origins& reg = *operand.registers[r];
         if (!all(reg.low == want + splat(shift)) || !all(reg.high == want + splat(shift + k))) {
             return false;
@@ -76,7 +76,7 @@ bool fits_matrix(const Operand<Left>& operand) {
 /// Fragments that lie in memory as lanes hold them: 16 bytes a lane, of B also 8; consecutive registers, consecutive
 /// words.
 template <bool Left>
-bool fits_packed(const Operand<Left>& operand) {
+bool fits_packed(const Fragment<Left>& operand) {
     for (const u32 lane_bytes : {16u, 8u}) {
         std::optional<u64> base;
         const bool fits = operand.each_known([&](u32 r, u32 l, u32 h, u64 a) {
@@ -95,7 +95,7 @@ bool fits_packed(const Operand<Left>& operand) {
 }
 
 template <bool Left>
-bool has_unknown(const Operand<Left>& operand) {
+bool has_unknown(const Fragment<Left>& operand) {
     for (const Origins* r : operand.registers) {
         if (pack(r->low == splat(kUnknown)) != 0 || pack(r->high == splat(kUnknown)) != 0) {
             return true;
@@ -115,16 +115,16 @@ struct Matrix {
 
     template <bool Left>
     i64 offset(u32 reg, u32 lane, u32 half) const {
-        using O = Operand<Left>;
-        return outer_stride * ((i64)O::outer(reg, lane) - O::outer(first.reg, first.lane)) +
-               k_stride * ((i64)O::k(reg, lane) + half - O::k(first.reg, first.lane) - first.half);
+        using F = Fragment<Left>;
+        return outer_stride * ((i64)F::outer(reg, lane) - F::outer(first.reg, first.lane)) +
+               k_stride * ((i64)F::k(reg, lane) + half - F::k(first.reg, first.lane) - first.half);
     }
 };
 
 /// The matrix that the first known elements tell, with lines along k or along the other index.
 template <bool Left>
-Matrix matrix_of(const Operand<Left>& operand, bool lines_along_k) {
-    using O = Operand<Left>;
+Matrix matrix_of(const Fragment<Left>& operand, bool lines_along_k) {
+    using F = Fragment<Left>;
     Matrix m;
     bool found = false;
     operand.each_known([&](u32 r, u32 l, u32 h, u64 a) {
@@ -133,8 +133,8 @@ Matrix matrix_of(const Operand<Left>& operand, bool lines_along_k) {
             found = true;
             return true;
         }
-        const i64 outer = (i64)O::outer(r, l) - O::outer(m.first.reg, m.first.lane);
-        const i64 k = (i64)O::k(r, l) + h - O::k(m.first.reg, m.first.lane) - m.first.half;
+        const i64 outer = (i64)F::outer(r, l) - F::outer(m.first.reg, m.first.lane);
+        const i64 k = (i64)F::k(r, l) + h - F::k(m.first.reg, m.first.lane) - m.first.half;
         const i64 across = lines_along_k ? outer : k, along = lines_along_k ? k : outer;
         if (across == 0) {
             return true;
@@ -147,7 +147,7 @@ Matrix matrix_of(const Operand<Left>& operand, bool lines_along_k) {
 }
 
 template <bool Left>
-std::optional<Element> misplaced(const Operand<Left>& operand, const Matrix& m) {
+std::optional<Element> misplaced(const Fragment<Left>& operand, const Matrix& m) {
     std::optional<Element> wrong;
     operand.each_known([&](u32 r, u32 l, u32 h, u64 a) {
         if ((i64)(a - m.first.address) == m.offset<Left>(r, l, h)) {
@@ -161,9 +161,9 @@ std::optional<Element> misplaced(const Operand<Left>& operand, const Matrix& m) 
 
 template <bool Left>
 std::string element_name(const Element& e) {
-    using O = Operand<Left>;
-    return O::name(e.reg) + " of lane " + std::to_string(e.lane) + " (" + (Left ? "row " : "column ") +
-           std::to_string(O::outer(e.reg, e.lane)) + ", k " + std::to_string(O::k(e.reg, e.lane) + e.half) + ")";
+    using F = Fragment<Left>;
+    return F::name(e.reg) + " of lane " + std::to_string(e.lane) + " (" + (Left ? "row " : "column ") +
+           std::to_string(F::outer(e.reg, e.lane)) + ", k " + std::to_string(F::k(e.reg, e.lane) + e.half) + ")";
 }
 
 template <bool Left>
@@ -183,7 +183,7 @@ template <bool Left>
 
 template <bool Left>
 void check(const Warp& w, const Inst* i, const u32* slots) {
-    const Operand<Left> operand(w, slots);
+    const Fragment<Left> operand(w, slots);
     if (operand.registers[0]->low[0] == kUnknown || fits_matrix(operand)) [[likely]] {
         return;
     }

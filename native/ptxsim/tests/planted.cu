@@ -99,7 +99,10 @@ __device__ __attribute__((always_inline)) inline void turned(const u16* a, const
     for (u32 tile = 0; tile < 4; tile++) {
         const u32 row = lane / 2, column = 8 * (lane % 2), from = (16 * tile + row) * 16 + column;
         copy16(&sa[row][column], a + from, 16 * tile + row < k ? 16 : 0);
-        *reinterpret_cast<u32x4*>(&sb[row][column]) = *reinterpret_cast<const u32x4*>(b + from);
+        const u32x4 v = *reinterpret_cast<const u32x4*>(b + from);
+        asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(shared_address(&sb[row][column])), "r"(v.x),
+                     "r"(v.y), "r"(v.z), "r"(v.w)
+                     : "memory");
         commit();
         wait<0>();
         __nvvm_bar_warp_sync(~0u);

@@ -55,11 +55,13 @@ public sealed class TrafficTests
 
         // Partial results: dim + 2 floats for each row and span, written and read again, rounded up to the sector.
         int span = AttentionTable.Span(headsPerKv), rows = samples * headsPerKv;
-        double partials = groups.Sum(g => (rows <= span / 8 ? (g.Prefix + span - 1) / span : 1) * 8.0 * rows * (model.HeadDim + 2));
-        Assert.InRange(counted.UniqueBytes / (least + partials), 0.97, 1.03);
+        double partials = groups.Sum(g => ((g.Prefix + span - 1) / span) * 8.0 * rows * (model.HeadDim + 2));
+        // Both launches read the queries.
+        Assert.InRange(counted.UniqueBytes / (least + partials + (4.0 * groups.Sum(g => g.Sequences.Length) * model.QueryWidth)), 0.98, 1.03);
         if (prompts == 1 && samples == 16)
         {
-            Assert.InRange(counted.UniqueBytes / least, 0.95, 1.1);
+            // Eight query heads' partial results weigh more than a tenth of one head's keys and values, however few they are.
+            Assert.InRange(counted.UniqueBytes / least, 0.95, headsPerKv < 8 ? 1.1 : 1.14);
         }
 
         // Blocks of 64 rows: as many as there are ask the cache for the prefix. Queries and outputs pass in halves of a sector.
