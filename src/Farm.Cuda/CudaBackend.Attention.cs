@@ -51,21 +51,21 @@ public sealed partial class CudaBackend
                 return;
             }
 
-            var kernel = half ? BF16Attention(width, warps, AttentionTerms) : width == 32 ? InferenceKernels.AttentionF32D32 : width == 64 ? InferenceKernels.AttentionF32D64
+            var kernel = half ? BF16Attention(width, warps, PagedTerms) : width == 32 ? InferenceKernels.AttentionF32D32 : width == 64 ? InferenceKernels.AttentionF32D64
                 : InferenceKernels.AttentionF32D128;
-            int shared = half ? InferenceKernels.AttentionShared(width, warps, AttentionTerms, totals) : 0;
+            int shared = half ? InferenceKernels.AttentionShared(width, warps, PagedTerms, totals) : 0;
             Launch(kernel, new Grid(count, kvHeads, DynamicShared: shared), queries, queries.Stride, first, pages.PageStride, pages.ValueOffset, pages.Pitch, items,
                 table.PageAddress, table.SlotAddress, queryHeads / kvHeads, queryHeads, dim, scale, output, output.Stride, values, sums);
         }
     }
 
-    private int AttentionTerms => Bf16Activations ? 1 : 3;
+    private int PagedTerms => Bf16Activations ? 1 : 3;
 
     // Warps of a block, 16 rows each: as many as there are rows for, and as shared memory has room for.
     private int AttentionWarps(bool half, int rows, int width)
     {
         int warps = !half || rows <= 16 ? 1 : rows <= 32 ? 2 : 4;
-        while (warps > 1 && InferenceKernels.AttentionShared(width, warps, AttentionTerms, totals: true) > _device.Limits.SharedPerBlock)
+        while (warps > 1 && InferenceKernels.AttentionShared(width, warps, PagedTerms, totals: true) > _device.Limits.SharedPerBlock)
         {
             warps /= 2;
         }
