@@ -11,6 +11,9 @@ public sealed partial class CudaBackend
 
     private AttentionTable? _attention;
 
+    /// <summary>Multiprocessors that paged attention is cut into blocks for; 0 for the GPU's. The result has the same bits for any number.</summary>
+    internal int AttentionMultiprocessors { get; set; }
+
     /// <inheritdoc/>
     public void Attention(Tensor queries, int queryHeads, KvPool pool, int layer, AttentionPlan plan, float scale, Tensor output)
     {
@@ -33,7 +36,7 @@ public sealed partial class CudaBackend
         var most = AttentionTable.MostRows(plan, queryHeads / kvHeads);
         int partialWarps = AttentionWarps(half, most.Partial, width), finalWarps = AttentionWarps(half, most.Final, width);
         var table = _attention ??= new AttentionTable(bytes => CudaMemory.Create(_device, Queue, bytes));
-        Stage(table.Build(plan, queryHeads, kvHeads, 16 * partialWarps, 16 * finalWarps, Multiprocessors), table.ItemAddress);
+        Stage(table.Build(plan, queryHeads, kvHeads, 16 * partialWarps, 16 * finalWarps, AttentionMultiprocessors > 0 ? AttentionMultiprocessors : Multiprocessors), table.ItemAddress);
 
         // A power of two, so that the addresses stay the same from step to step.
         long partials = table.Partials == 0 ? 0 : (long)BitOperations.RoundUpToPowerOf2((ulong)table.Partials);

@@ -1,6 +1,5 @@
 using Farm.Cli.Kernels;
 using Farm.Core;
-using Farm.Cuda.Driver;
 
 namespace Farm.Cuda.Tests.Kernels;
 
@@ -54,23 +53,14 @@ public sealed class SameBitsTests
 
         float[] Run(int multiprocessors)
         {
-            using var first = Simulated.Backend();
-            Simulator.Configure("MULTIPROCESSORS", multiprocessors.ToString(System.Globalization.CultureInfo.InvariantCulture));
-            try
-            {
-                using var backend = Simulated.Backend();
-                Assert.Equal(multiprocessors, backend.Gpu.Multiprocessors);
-                using var operands = new CaseOperands(backend);
-                var cache = new CaseCache(operands, model, groups.Sum(g => CaseCache.Rounded(g.Prefix) + g.Sequences.Sum(s => CaseCache.Rounded(s.Suffix))), storage);
-                cache.AppendAll(model);
-                Tensor queries = operands.Real(5, model.QueryWidth), y = operands.Zero(5, model.QueryWidth);
-                backend.Attention(queries, model.Heads, cache.Pool, 0, cache.Plan(groups), 0.125f, y);
-                return operands.Read(y);
-            }
-            finally
-            {
-                Simulator.Configure("MULTIPROCESSORS", "108");
-            }
+            using var backend = Simulated.Backend();
+            backend.AttentionMultiprocessors = multiprocessors;
+            using var operands = new CaseOperands(backend);
+            var cache = new CaseCache(operands, model, groups.Sum(g => CaseCache.Rounded(g.Prefix) + g.Sequences.Sum(s => CaseCache.Rounded(s.Suffix))), storage);
+            cache.AppendAll(model);
+            Tensor queries = operands.Real(5, model.QueryWidth), y = operands.Zero(5, model.QueryWidth);
+            backend.Attention(queries, model.Heads, cache.Pool, 0, cache.Plan(groups), 0.125f, y);
+            return operands.Read(y);
         }
     }
 }
