@@ -9,8 +9,8 @@
 //           partial result writes dim + 2 floats per row, which its final item reads
 //   flops   4 dim rows keys, times Terms
 //   shared  keys and values 2 x 64 x (D + 8) x 2 bytes, queries 32 W Terms D: at D = 128, three terms, 47 KB for W = 1
-//           and 83 KB for W = 4; folding several results adds 64 W D. Rows are D + 8 elements apart: ldmatrix meets no
-//           bank conflict; queries and running totals lie as fragments, 16 bytes a lane, without conflicts
+//           and 83 KB for W = 4; folding several results adds 64 W D. Neither copies nor ldmatrix meet a bank
+//           conflict; queries and running totals lie as fragments, 16 bytes a lane, without conflicts
 //   registers (expected)  D = 128: 64 output sums, 32 scores, about 190 in all
 //
 // Terms = 3: queries and probabilities enter as three terms of bf16 each, exactly the float32 values, so that only the
@@ -20,6 +20,17 @@
 
 constexpr int kKeys = 64;
 
+// Place of eight neighbouring elements of a row of keys or values. Rows are D + 8 elements apart, or, where that would
+// set two rows that are copied at once on the same banks, D apart with their chunks permuted by bits 1 and 2 of the
+// row.
+template <int D>
+FARM_DEVICE int place(int row, int column) {
+    if constexpr (D == 32)
+        return row * D + ((column / 8) ^ ((row >> 1) & 3)) * 8;
+    else
+        return row * (D + 8) + column;
+}
+
 // 64 rows of keys or values; zeros beyond the head's width and beyond the last key.
 template <int D, int W>
 FARM_DEVICE void copy_tile(u16* to, const u16* from, int pitch, int keys) {
@@ -28,7 +39,7 @@ FARM_DEVICE void copy_tile(u16* to, const u16* from, int pitch, int keys) {
     for (int i = 0; i < kKeys * kChunks / (32 * W); i++) {
         int at = i * 32 * W + thread_x(), key = at / kChunks, column = at % kChunks * 8;
         bool inside = key < keys && column < pitch;
-        copy_async_16(to + key * (D + 8) + column, from + (inside ? key * pitch + column : 0), inside ? 16 : 0);
+        copy_async_16(to + place<D>(key, column), from + (inside ? key * pitch + column : 0), inside ? 16 : 0);
     }
     copy_async_commit();
 }
@@ -146,7 +157,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
             FARM_UNROLL
             for (int n = 0; n < kKeys / 8; n += 2) {
                 u32 b[4];
-                load_matrix_x4(b, keys + (n * 8 + lane / 16 * 8 + lane % 8) * (D + 8) + k * 16 + lane / 8 % 2 * 8);
+                load_matrix_x4(b, keys + place<D>(n * 8 + lane / 16 * 8 + lane % 8, k * 16 + lane / 8 % 2 * 8));
                 FARM_UNROLL
                 for (int i = 0; i < Terms; i++) {
                     mma_bf16(s[n], a[i], b[0], b[1]);
@@ -202,7 +213,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
             for (int n = 0; n < D / 8; n += 2) {
                 u32 b[4];
                 load_matrix_x4_transposed(
-                    b, values + (j * 16 + lane / 8 % 2 * 8 + lane % 8) * (D + 8) + n * 8 + lane / 16 * 8);
+                    b, values + place<D>(j * 16 + lane / 8 % 2 * 8 + lane % 8, n * 8 + lane / 16 * 8));
                 FARM_UNROLL
                 for (int i = 0; i < Terms; i++) {
                     mma_bf16(out[n], a[i], b[0], b[1]);

@@ -44,14 +44,14 @@ public sealed partial class CudaBackend
         nint sums = Scratch(partials * 2 * sizeof(float)), values = Scratch(partials * dim * sizeof(float));
         var pages = (CudaKvPool)pool;
         nint first = pages.Address + (nint)(pages.LayerOffset(layer) * pool.Shape.DType.Size());
-        Items(table.ItemAddress, table.PartialItems, partialWarps, table.PartialTotals);
-        Items(table.FinalAddress, table.FinalItems, finalWarps, table.FinalTotals);
-
-        void Items(nint items, int count, int warps, bool totals)
+        // A loop and no function of its own: its captured variables would be an allocation in every step.
+        for (int lot = 0; lot < 2; lot++)
         {
+            var (items, count, warps, totals) = lot == 0
+                ? (table.ItemAddress, table.PartialItems, partialWarps, table.PartialTotals) : (table.FinalAddress, table.FinalItems, finalWarps, table.FinalTotals);
             if (count == 0)
             {
-                return;
+                continue;
             }
 
             var kernel = half ? BF16Attention(width, warps, PagedTerms) : width == 32 ? InferenceKernels.AttentionF32D32 : width == 64 ? InferenceKernels.AttentionF32D64

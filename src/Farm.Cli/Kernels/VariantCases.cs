@@ -36,6 +36,7 @@ internal static class VariantCases
             yield return InferenceCases.AttentionDecode(large, 3, 150, 20, storage);
         }
 
+        yield return InferenceCases.AttentionDecode(new ModelShape("narrow", 256, 512, 4, 1, 32, 100, 1), 7, 150, 20, DType.BF16);
         yield return InferenceCases.Embedding(9, few, DType.BF16);
         yield return InferenceCases.EmbeddingPacked(9, few, DType.F32);
         yield return InferenceCases.GatherRows(9, 40, DType.BF16);
