@@ -4,15 +4,13 @@
 //
 // A block of W warps takes 16 W rows of one key/value head, each warp 16 of them, through blocks of 64 keys; keys and
 // values come by cp.async, the next block's keys under the product with this block's values and the values under the
-// scores. One launch covers every item of a plan: prefixes once per group for up to 16 W rows (samples x heads), the
-// private suffixes, and prefill.
-//   bytes   keys and values once per item: 4 dim per key and head, plus queries and outputs once; items of a part
-//           split into spans write and read (dim + 2) floats per row and span: 6 % of the keys and values at 16
-//           rows, 25 % at 64
+// scores. Items are prefixes, once per group for up to 16 W rows (samples x heads), private suffixes, and prefill.
+//   bytes   keys and values once per item: 4 dim per key and head, plus queries and outputs once; an item that leaves a
+//           partial result writes dim + 2 floats per row, which its final item reads
 //   flops   4 dim rows keys, times Terms
 //   shared  keys and values 2 x 64 x (D + 8) x 2 bytes, queries 32 W Terms D: at D = 128, three terms, 47 KB for W = 1
-//           and 83 KB for W = 4; walking several spans adds 64 W D. Rows are D + 8 elements apart: ldmatrix meets no
-//           bank conflict; queries and running totals lie as fragments, 16 bytes a lane, without conflicts
+//           and 83 KB for W = 4; folding several results adds 64 W D. Neither copies nor ldmatrix meet a bank
+//           conflict; queries and running totals lie as fragments, 16 bytes a lane, without conflicts
 //   registers (expected)  D = 128: 64 output sums, 32 scores, about 190 in all
 //
 // Terms = 3: queries and probabilities enter as three terms of bf16 each, exactly the float32 values, so that only the
@@ -22,6 +20,17 @@
 
 constexpr int kKeys = 64;
 
+// Place of eight neighbouring elements of a row of keys or values. Rows are D + 8 elements apart, or, where that would
+// set two rows that are copied at once on the same banks, D apart with their chunks permuted by bits 1 and 2 of the
+// row.
+template <int D>
+FARM_DEVICE int place(int row, int column) {
+    if constexpr (D == 32)
+        return row * D + ((column / 8) ^ ((row >> 1) & 3)) * 8;
+    else
+        return row * (D + 8) + column;
+}
+
 // 64 rows of keys or values; zeros beyond the head's width and beyond the last key.
 template <int D, int W>
 FARM_DEVICE void copy_tile(u16* to, const u16* from, int pitch, int keys) {
@@ -30,7 +39,7 @@ FARM_DEVICE void copy_tile(u16* to, const u16* from, int pitch, int keys) {
     for (int i = 0; i < kKeys * kChunks / (32 * W); i++) {
         int at = i * 32 * W + thread_x(), key = at / kChunks, column = at % kChunks * 8;
         bool inside = key < keys && column < pitch;
-        copy_async_16(to + key * (D + 8) + column, from + (inside ? key * pitch + column : 0), inside ? 16 : 0);
+        copy_async_16(to + place<D>(key, column), from + (inside ? key * pitch + column : 0), inside ? 16 : 0);
     }
     copy_async_commit();
 }
@@ -66,7 +75,8 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
     int last_row = min_of(item.first_row + 16 * W, item.rows) - 1;
     int end = min_of(item.key_end, min_of(item.length, item.limit + last_row / group));
     int blocks = max_of(0, (end - item.key_begin + kKeys - 1) / kKeys);
-    bool several = item.key_end - item.key_begin > kSpan;
+    bool final = (item.flags & kFinal) != 0, several = (item.flags & kTotals) != 0;
+    int folding = item.span / kKeys;
 
     auto tile = [&](int block) {
         int key = item.key_begin + block * kKeys;
@@ -92,8 +102,40 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
     float out[D / 8][4] = {};
     float maximum[2] = {kNoMaximum, kNoMaximum}, sum[2] = {0.0f, 0.0f};
     float total_maximum[2] = {kNoMaximum, kNoMaximum}, total_sum[2] = {0.0f, 0.0f};
-    if (several) FARM_UNROLL
-    for (int n = 0; n < D / 8; n++) store4(total + n * 128, float4{0.0f, 0.0f, 0.0f, 0.0f});
+    // The partial results of a row, all of them of one prefix or suffix; rows of an item have equally many.
+    int partials = slots[2 * item.first_token + 1];
+    s64 first_partial[2];
+    FARM_UNROLL
+    for (int i = 0; i < 2; i++) first_partial[i] = slots[2 * token[i]] + static_cast<s64>(query_head[i]) * partials;
+    if (several) {
+        FARM_NO_UNROLL
+        for (int at = 0; at < (final ? partials : 0); at++) {
+            Fold f[2];
+            const float* from[2];
+            FARM_UNROLL
+            for (int i = 0; i < 2; i++) {
+                float2 here = load2(to.sums + 2 * (first_partial[i] + at));
+                f[i] = fold(total_maximum[i], here.x);
+                total_sum[i] = folded(f[i], total_sum[i], here.y);
+                total_maximum[i] = f[i].maximum;
+                from[i] = to.values + (first_partial[i] + at) * to.dim + 2 * t;
+            }
+            FARM_UNROLL
+            for (int n = 0; n < D / 8; n++)
+                if (n * 8 + 2 * t < to.dim) FARM_UNROLL
+            for (int i = 0; i < 2; i++) {
+                float2 v = load2(from[i] + n * 8);
+                out[n][2 * i] = folded(f[i], out[n][2 * i], v.x);
+                out[n][2 * i + 1] = folded(f[i], out[n][2 * i + 1], v.y);
+            }
+        }
+        FARM_UNROLL
+        for (int n = 0; n < D / 8; n++) {
+            store4(total + n * 128, float4{out[n][0], out[n][1], out[n][2], out[n][3]});
+            FARM_UNROLL
+            for (int i = 0; i < 4; i++) out[n][i] = 0.0f;
+        }
+    }
     float factor = scale * kLog2E;
 
     FARM_NO_UNROLL
@@ -115,7 +157,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
             FARM_UNROLL
             for (int n = 0; n < kKeys / 8; n += 2) {
                 u32 b[4];
-                load_matrix_x4(b, keys + (n * 8 + lane / 16 * 8 + lane % 8) * (D + 8) + k * 16 + lane / 8 % 2 * 8);
+                load_matrix_x4(b, keys + place<D>(n * 8 + lane / 16 * 8 + lane % 8, k * 16 + lane / 8 % 2 * 8));
                 FARM_UNROLL
                 for (int i = 0; i < Terms; i++) {
                     mma_bf16(s[n], a[i], b[0], b[1]);
@@ -171,7 +213,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
             for (int n = 0; n < D / 8; n += 2) {
                 u32 b[4];
                 load_matrix_x4_transposed(
-                    b, values + (j * 16 + lane / 8 % 2 * 8 + lane % 8) * (D + 8) + n * 8 + lane / 16 * 8);
+                    b, values + place<D>(j * 16 + lane / 8 % 2 * 8 + lane % 8, n * 8 + lane / 16 * 8));
                 FARM_UNROLL
                 for (int i = 0; i < Terms; i++) {
                     mma_bf16(out[n], a[i], b[0], b[1]);
@@ -181,7 +223,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
         }
         block_barrier();
 
-        if (several && ((block + 1) % (kSpan / kKeys) == 0 || block + 1 == blocks)) {
+        if (several && ((block + 1) % folding == 0 || block + 1 == blocks)) {
             Fold f[2];
             FARM_UNROLL
             for (int i = 0; i < 2; i++) {
@@ -221,21 +263,22 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
     FARM_UNROLL
     for (int i = 0; i < 2; i++) {
         if (!valid[i]) continue;
-        int count = slots[2 * token[i] + 1];
-        s64 index = slots[2 * token[i]] + static_cast<s64>(query_head[i]) * count + item.slot;
-        bool whole = count == 1;
-        float divisor = whole ? 1.0f / sum[i] : 1.0f;
-        float* at = whole ? to.output + static_cast<s64>(token[i]) * to.output_stride + query_head[i] * to.dim
+        s64 index = first_partial[i] + item.slot;
+        float divisor = final ? 1.0f / sum[i] : 1.0f;
+        float* at = final ? to.output + static_cast<s64>(token[i]) * to.output_stride + query_head[i] * to.dim
                           : to.values + index * to.dim;
         FARM_UNROLL
         for (int n = 0; n < D / 8; n++) {
             int column = n * 8 + 2 * t;
-            if (column < to.dim) {
+            if (column >= to.dim) continue;
+            if (!final) {
+                store2(at + column, float2{out[n][2 * i], out[n][2 * i + 1]});
+            } else {
                 at[column] = out[n][2 * i] * divisor;
                 at[column + 1] = out[n][2 * i + 1] * divisor;
             }
         }
-        if (!whole && t == 0) {
+        if (!final && t == 0) {
             to.sums[2 * index] = maximum[i];
             to.sums[2 * index + 1] = sum[i];
         }
@@ -256,14 +299,20 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
     }
 
 ATTENTION(attention_bf16_d32_w1, 32, 1, 3)
+ATTENTION(attention_bf16_d32_w2, 32, 2, 3)
 ATTENTION(attention_bf16_d32_w4, 32, 4, 3)
 ATTENTION(attention_bf16_d64_w1, 64, 1, 3)
+ATTENTION(attention_bf16_d64_w2, 64, 2, 3)
 ATTENTION(attention_bf16_d64_w4, 64, 4, 3)
 ATTENTION(attention_bf16_d128_w1, 128, 1, 3)
+ATTENTION(attention_bf16_d128_w2, 128, 2, 3)
 ATTENTION(attention_bf16_d128_w4, 128, 4, 3)
 ATTENTION(attention_bf16_rounded_d32_w1, 32, 1, 1)
+ATTENTION(attention_bf16_rounded_d32_w2, 32, 2, 1)
 ATTENTION(attention_bf16_rounded_d32_w4, 32, 4, 1)
 ATTENTION(attention_bf16_rounded_d64_w1, 64, 1, 1)
+ATTENTION(attention_bf16_rounded_d64_w2, 64, 2, 1)
 ATTENTION(attention_bf16_rounded_d64_w4, 64, 4, 1)
 ATTENTION(attention_bf16_rounded_d128_w1, 128, 1, 1)
+ATTENTION(attention_bf16_rounded_d128_w2, 128, 2, 1)
 ATTENTION(attention_bf16_rounded_d128_w4, 128, 4, 1)

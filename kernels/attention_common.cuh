@@ -1,32 +1,41 @@
 // What the attention kernels share: work items, where partial results go, and how they are merged.
 //
-// Keys are taken in spans of kSpan, counted from the first key of a prefix or suffix. Within a span a row runs the
-// online softmax (Milakov and Gimelshein, 2018; Dao, FlashAttention-2, 2023) from nothing; spans are folded into one
-// another by log-sum-exp, in order, prefix before suffix. Whether a span is an item of its own (decode: many blocks for
-// few rows) or one of several that an item walks through (prefill) changes no bit of the result.
+// Keys are taken in spans, counted from the first key of a prefix or suffix; a span has 384 keys, or 512 for each query
+// head of a key/value head where there are several. Within a span a row runs the online softmax (Milakov and
+// Gimelshein, 2018; Dao, FlashAttention-2, 2023) from nothing; spans are folded into one another by log-sum-exp, in
+// order, prefix before suffix. Whether a span is an item of its own (few rows and few prompts in flight: many blocks)
+// or one of several that an item walks through changes no bit of the result, nor does what else is in the plan.
+//
+// Two launches: items of the first leave a partial result for each row; those of the second fold the partial results of
+// their rows, walk through their own keys and write the output. Most suffixes are such items, so that only prefixes
+// leave partial results. A partial result costs 8 (dim + 2) bytes, written and read, against 4 dim for each key: with 16
+// samples of a prompt a span's are 8 % of its keys and values, 6 % where query heads share them.
 //
 // A row is a query token and one of the `group` query heads of a key/value head; the rows of an item are tokens x
 // group, tokens outermost, so that the samples of a prompt share one pass over its keys.
 #pragma once
 #include "farm_device.cuh"
 
-constexpr int kSpan = 512, kPage = 128;
+constexpr int kPage = 128;
 constexpr int kItemWords = 12;
+constexpr int kFinal = 1, kTotals = 2;  // flags of an item
 
 struct Item {
     int page_start;   // first entry of the pages list
     int length;       // keys of the prefix or suffix
-    int key_begin;    // first key of the item, a multiple of kSpan
+    int key_begin;    // first key of the item, a multiple of span
     int key_end;      // past its last key
     int first_token;  // query row of token 0
     int first_row;    // first of the item's rows
     int rows;         // rows of the whole prefix or suffix
     int limit;        // token i sees keys 0 .. min(length, limit + i) - 1
-    int slot;         // where its results go among those of a row
+    int slot;         // where its results go among the partial ones of a row
+    int flags;        // whether it writes the output; whether it folds several results
+    int span;         // keys of a span, a multiple of kPage
 };
 FARM_DEVICE Item item_at(const int* items, int index) {
     const int* p = items + static_cast<s64>(index) * kItemWords;
-    return {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8]};
+    return {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10]};
 }
 
 // Results of a row: maximum of the scores (times log2 e), sum of weights, sum of weighted values.
@@ -41,7 +50,7 @@ FARM_DEVICE float folded(const Fold& f, float before, float incoming) {
     return fma(incoming, f.add, before * f.keep);
 }
 
-// slots[token] = {index of (head 0, slot 0), slots}; a row of one slot writes its output itself.
+// slots[token] = {index of (head 0, slot 0), number of partial results}.
 struct Results {
     float* output;
     int output_stride;

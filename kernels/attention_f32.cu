@@ -61,6 +61,21 @@ FARM_DEVICE void attention_f32(const float* queries, int query_stride, const flo
     float out[D / 32][4] = {}, total[D / 32][4] = {};
     float maximum = kNoMaximum, sum = 0.0f, total_maximum = kNoMaximum, total_sum = 0.0f;
     float factor = scale * kLog2E;
+    bool final = (item.flags & kFinal) != 0;
+    int partials = slots[2 * item.first_token + 1], folding = item.span / kKeys;
+    s64 first_partial = slots[2 * token] + static_cast<s64>(query_head) * partials;
+    FARM_NO_UNROLL
+    for (int at = 0; at < (final ? partials : 0); at++) {
+        float2 here = load2(to.sums + 2 * (first_partial + at));
+        Fold f = fold(total_maximum, here.x);
+        total_sum = folded(f, total_sum, here.y);
+        total_maximum = f.maximum;
+        const float* before = to.values + (first_partial + at) * to.dim + 4 * c;
+        FARM_UNROLL
+        for (int j = 0; j < D / 32; j++) FARM_UNROLL
+        for (int i = 0; i < 4; i++)
+            if (32 * j + 4 * c + i < to.dim) total[j][i] = folded(f, total[j][i], before[32 * j + i]);
+    }
     FARM_NO_UNROLL
     for (int block = 0; block < blocks; block++) {
         int first = item.key_begin + block * kKeys;
@@ -120,7 +135,7 @@ FARM_DEVICE void attention_f32(const float* queries, int query_stride, const flo
         }
         block_barrier();
 
-        if ((block + 1) % (kSpan / kKeys) == 0 || block + 1 == blocks) {
+        if ((block + 1) % folding == 0 || block + 1 == blocks) {
             Fold f = fold(total_maximum, maximum);
             total_sum = folded(f, total_sum, warp_sum<8>(sum));
             total_maximum = f.maximum;
@@ -137,11 +152,9 @@ FARM_DEVICE void attention_f32(const float* queries, int query_stride, const flo
     copy_async_wait<0>();
 
     if (!valid) return;
-    int count = slots[2 * token + 1];
-    s64 index = slots[2 * token] + static_cast<s64>(query_head) * count + item.slot;
-    bool whole = count == 1;
-    float divisor = whole ? 1.0f / total_sum : 1.0f;
-    float* at = whole ? to.output + static_cast<s64>(token) * to.output_stride + query_head * to.dim
+    s64 index = first_partial + item.slot;
+    float divisor = final ? 1.0f / total_sum : 1.0f;
+    float* at = final ? to.output + static_cast<s64>(token) * to.output_stride + query_head * to.dim
                       : to.values + index * to.dim;
     FARM_UNROLL
     for (int j = 0; j < D / 32; j++) FARM_UNROLL
@@ -149,7 +162,7 @@ FARM_DEVICE void attention_f32(const float* queries, int query_stride, const flo
         int column = 32 * j + 4 * c + i;
         if (column < to.dim) at[column] = total[j][i] * divisor;
     }
-    if (!whole && c == 0) {
+    if (!final && c == 0) {
         to.sums[2 * index] = total_maximum;
         to.sums[2 * index + 1] = total_sum;
     }
@@ -170,27 +183,3 @@ FARM_DEVICE void attention_f32(const float* queries, int query_stride, const flo
 ATTENTION(attention_f32_d32, 32)
 ATTENTION(attention_f32_d64, 64)
 ATTENTION(attention_f32_d128, 128)
-
-// The slots of a row folded in order into its output; a warp a row, a row is a token and a query head.
-//   bytes  slots x (dim + 2) floats read, dim written, for the rows of more than one slot
-FARM_KERNEL(kThreads)
-attention_merge(const int* __restrict__ slots, const float* __restrict__ values, const float* __restrict__ sums,
-                int rows, int query_heads, int dim, float* output, int output_stride) {
-    int row = block_x() * (kThreads / 32) + warp_id();
-    if (row >= rows) return;
-    int token = row / query_heads, head = row - token * query_heads, count = slots[2 * token + 1];
-    if (count <= 1) return;
-    s64 index = slots[2 * token] + static_cast<s64>(head) * count;
-    FARM_NO_UNROLL
-    for (int column = lane_id(); column < dim; column += 32) {
-        float maximum = kNoMaximum, sum = 0.0f, total = 0.0f;
-        FARM_NO_UNROLL
-        for (int i = 0; i < count; i++) {
-            Fold f = fold(maximum, sums[2 * (index + i)]);
-            sum = folded(f, sum, sums[2 * (index + i) + 1]);
-            total = folded(f, total, values[(index + i) * dim + column]);
-            maximum = f.maximum;
-        }
-        output[static_cast<s64>(token) * output_stride + head * dim + column] = total * (1.0f / sum);
-    }
-}

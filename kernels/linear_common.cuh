@@ -100,3 +100,16 @@ FARM_DEVICE void finish(const Epilogue& e, int row, int column, float value) {
     if (e.flags & kAccumulate) value += *at;
     *at = value;
 }
+
+// A sum of column `column` of a tile of 8, and the sum beside it in the next tile: where gates and ups alternate, even
+// tiles give the outputs.
+FARM_DEVICE void finish_tiles(const Epilogue& e, int row, int tile, int column, float value, float next, bool scaled,
+                              float factor, bool gate_up) {
+    if (scaled) value *= factor;
+    if (!gate_up) {
+        finish(e, row, tile * 8 + column, value);
+    } else if (tile % 2 == 0) {
+        if (scaled) next *= factor;
+        finish(e, row, tile / 2 * 8 + column, silu(value) * next);
+    }
+}

@@ -154,18 +154,9 @@ FARM_DEVICE void dense(u8* shared, const uint4* x, const uint4* w, const float* 
         float factor = factors != nullptr ? factors[row] : 1.0f;
         FARM_UNROLL
         for (int n = 0; n < 4; n++) FARM_UNROLL
-        for (int i = 0; i < 2; i++) {
-            int tile = tile0 + warp_column * 4 + n;
-            float value = total[m][n][2 * half + i];
-            if (factors != nullptr) value *= factor;
-            if (!gate_up) {
-                finish(e, row, tile * 8 + 2 * t + i, value);
-            } else if (n % 2 == 0) {
-                float up = total[m][n + 1][2 * half + i];
-                if (factors != nullptr) up *= factor;
-                finish(e, row, tile / 2 * 8 + 2 * t + i, silu(value) * up);
-            }
-        }
+        for (int i = 0; i < 2; i++)
+            finish_tiles(e, row, tile0 + warp_column * 4 + n, 2 * t + i, total[m][n][2 * half + i],
+                         total[m][n | 1][2 * half + i], factors != nullptr, factor, gate_up);
     }
 }
 

@@ -11,6 +11,9 @@ public sealed partial class CudaBackend
 
     private AttentionTable? _attention;
 
+    /// <summary>Multiprocessors that paged attention is cut into blocks for; 0 for the GPU's. The result has the same bits for any number.</summary>
+    internal int AttentionMultiprocessors { get; set; }
+
     /// <inheritdoc/>
     public void Attention(Tensor queries, int queryHeads, KvPool pool, int layer, AttentionPlan plan, float scale, Tensor output)
     {
@@ -28,12 +31,12 @@ public sealed partial class CudaBackend
             return;
         }
 
-        int group = queryHeads / kvHeads, width = dim <= 32 ? 32 : dim <= 64 ? 64 : 128, terms = Bf16Activations ? 1 : 3;
-        bool wide = AttentionTable.MostRows(plan, group) > 16, half = pool.Shape.DType == DType.BF16;
-        int warps = wide ? 4 : 1;
-        bool walk = !half || InferenceKernels.AttentionShared(width, warps, terms, severalSpans: true) <= _device.Limits.SharedPerBlock;
+        int width = dim <= 32 ? 32 : dim <= 64 ? 64 : 128;
+        bool half = pool.Shape.DType == DType.BF16;
+        var most = AttentionTable.MostRows(plan, queryHeads / kvHeads);
+        int partialWarps = AttentionWarps(half, most.Partial, width), finalWarps = AttentionWarps(half, most.Final, width);
         var table = _attention ??= new AttentionTable(bytes => CudaMemory.Create(_device, Queue, bytes));
-        Stage(table.Build(plan, queryHeads, group, half ? 16 * warps : 16, walk), table.ItemAddress);
+        Stage(table.Build(plan, queryHeads, kvHeads, 16 * partialWarps, 16 * finalWarps, AttentionMultiprocessors > 0 ? AttentionMultiprocessors : Multiprocessors), table.ItemAddress);
 
         // A power of two, so that the addresses stay the same from step to step.
         long partials = table.Partials == 0 ? 0 : (long)BitOperations.RoundUpToPowerOf2((ulong)table.Partials);
@@ -41,31 +44,57 @@ public sealed partial class CudaBackend
         nint sums = Scratch(partials * 2 * sizeof(float)), values = Scratch(partials * dim * sizeof(float));
         var pages = (CudaKvPool)pool;
         nint first = pages.Address + (nint)(pages.LayerOffset(layer) * pool.Shape.DType.Size());
-        var kernel = half ? BF16Attention(width, wide, terms) : width == 32 ? InferenceKernels.AttentionF32D32 : width == 64 ? InferenceKernels.AttentionF32D64
-            : InferenceKernels.AttentionF32D128;
-        int shared = half ? InferenceKernels.AttentionShared(width, warps, terms, table.SeveralSpans) : 0;
-        Launch(kernel, new Grid(table.Items, kvHeads, DynamicShared: shared), queries, queries.Stride, first, pages.PageStride, pages.ValueOffset, pages.Pitch, table.ItemAddress,
-            table.PageAddress, table.SlotAddress, group, queryHeads, dim, scale, output, output.Stride, values, sums);
-        if (table.Partials > 0)
+        // A loop and no function of its own: its captured variables would be an allocation in every step.
+        for (int lot = 0; lot < 2; lot++)
         {
-            int rows = plan.QueryRows * queryHeads;
-            Launch(InferenceKernels.AttentionMerge, new Grid(Grid.Over(rows, 4)), table.SlotAddress, values, sums, rows, queryHeads, dim, output, output.Stride);
+            var (items, count, warps, totals) = lot == 0
+                ? (table.ItemAddress, table.PartialItems, partialWarps, table.PartialTotals) : (table.FinalAddress, table.FinalItems, finalWarps, table.FinalTotals);
+            if (count == 0)
+            {
+                continue;
+            }
+
+            var kernel = half ? BF16Attention(width, warps, PagedTerms) : width == 32 ? InferenceKernels.AttentionF32D32 : width == 64 ? InferenceKernels.AttentionF32D64
+                : InferenceKernels.AttentionF32D128;
+            int shared = half ? InferenceKernels.AttentionShared(width, warps, PagedTerms, totals) : 0;
+            Launch(kernel, new Grid(count, kvHeads, DynamicShared: shared), queries, queries.Stride, first, pages.PageStride, pages.ValueOffset, pages.Pitch, items,
+                table.PageAddress, table.SlotAddress, queryHeads / kvHeads, queryHeads, dim, scale, output, output.Stride, values, sums);
         }
     }
 
-    private static Kernel BF16Attention(int width, bool wide, int terms) => (width, wide, terms) switch
+    private int PagedTerms => Bf16Activations ? 1 : 3;
+
+    // Warps of a block, 16 rows each: as many as there are rows for, and as shared memory has room for.
+    private int AttentionWarps(bool half, int rows, int width)
     {
-        (32, false, 3) => InferenceKernels.AttentionBF16D32W1,
-        (32, true, 3) => InferenceKernels.AttentionBF16D32W4,
-        (64, false, 3) => InferenceKernels.AttentionBF16D64W1,
-        (64, true, 3) => InferenceKernels.AttentionBF16D64W4,
-        (_, false, 3) => InferenceKernels.AttentionBF16D128W1,
-        (_, true, 3) => InferenceKernels.AttentionBF16D128W4,
-        (32, false, _) => InferenceKernels.AttentionBF16RoundedD32W1,
-        (32, true, _) => InferenceKernels.AttentionBF16RoundedD32W4,
-        (64, false, _) => InferenceKernels.AttentionBF16RoundedD64W1,
-        (64, true, _) => InferenceKernels.AttentionBF16RoundedD64W4,
-        (_, false, _) => InferenceKernels.AttentionBF16RoundedD128W1,
-        (_, true, _) => InferenceKernels.AttentionBF16RoundedD128W4,
+        int warps = !half || rows <= 16 ? 1 : rows <= 32 ? 2 : 4;
+        while (warps > 1 && InferenceKernels.AttentionShared(width, warps, PagedTerms, totals: true) > _device.Limits.SharedPerBlock)
+        {
+            warps /= 2;
+        }
+
+        return warps;
+    }
+
+    private static Kernel BF16Attention(int width, int warps, int terms) => (width, warps, terms) switch
+    {
+        (32, 1, 3) => InferenceKernels.AttentionBF16D32W1,
+        (32, 2, 3) => InferenceKernels.AttentionBF16D32W2,
+        (32, _, 3) => InferenceKernels.AttentionBF16D32W4,
+        (64, 1, 3) => InferenceKernels.AttentionBF16D64W1,
+        (64, 2, 3) => InferenceKernels.AttentionBF16D64W2,
+        (64, _, 3) => InferenceKernels.AttentionBF16D64W4,
+        (_, 1, 3) => InferenceKernels.AttentionBF16D128W1,
+        (_, 2, 3) => InferenceKernels.AttentionBF16D128W2,
+        (_, _, 3) => InferenceKernels.AttentionBF16D128W4,
+        (32, 1, _) => InferenceKernels.AttentionBF16RoundedD32W1,
+        (32, 2, _) => InferenceKernels.AttentionBF16RoundedD32W2,
+        (32, _, _) => InferenceKernels.AttentionBF16RoundedD32W4,
+        (64, 1, _) => InferenceKernels.AttentionBF16RoundedD64W1,
+        (64, 2, _) => InferenceKernels.AttentionBF16RoundedD64W2,
+        (64, _, _) => InferenceKernels.AttentionBF16RoundedD64W4,
+        (_, 1, _) => InferenceKernels.AttentionBF16RoundedD128W1,
+        (_, 2, _) => InferenceKernels.AttentionBF16RoundedD128W2,
+        (_, _, _) => InferenceKernels.AttentionBF16RoundedD128W4,
     };
 }

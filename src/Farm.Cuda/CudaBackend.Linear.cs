@@ -5,8 +5,8 @@ namespace Farm.Cuda;
 
 public sealed partial class CudaBackend
 {
-    /// <summary>More rows of bf16 weights take the dense product.</summary>
-    private const int SkinnyRows = 64;
+    /// <summary>More rows take the dense products, which read a weight once for 64 or 128 rows; of float32 weights, and of the others.</summary>
+    private const int SkinnyF32Rows = 32, SkinnyRows = 64;
 
     // Flags of the kernels (linear_common.cuh).
     private const int AccumulateFlag = 1, AlignedRowsFlag = 2;
@@ -36,18 +36,18 @@ public sealed partial class CudaBackend
         }
 
         int flags = (accumulate ? AccumulateFlag : 0) | (HasVectorRows(input) && normWeight.Address % 16 == 0 ? AlignedRowsFlag : 0), gate = gateUp ? 1 : 0;
+        if (input.Rows > (packed.DType == DType.F32 ? SkinnyF32Rows : SkinnyRows))
+        {
+            DenseLinear(input, packed, output, bias, normWeight, normEpsilon, flags);
+            return;
+        }
+
         if (packed.DType == DType.F32)
         {
             bool few = input.Rows <= 8;
             Launch(few ? InferenceKernels.LinearF32M8 : InferenceKernels.LinearF32M32, new Grid(packed.Tiles, Grid.Over(input.Rows, few ? 8 : 32)),
                 input, input.Stride, packed.Data, normWeight, normEpsilon, bias, output, output.Stride, input.Rows, packed.InFeatures, packed.OutFeatures, packed.Units,
                 packed.Tiles, gate, flags);
-            return;
-        }
-
-        if (packed.DType == DType.BF16 && input.Rows > SkinnyRows)
-        {
-            DenseLinear(input, packed, output, bias, normWeight, normEpsilon, flags);
             return;
         }
 
@@ -66,24 +66,67 @@ public sealed partial class CudaBackend
         }
     }
 
-    // Rows in fragment order and, with a norm, their factors; then the product over 128 x 128 tiles.
+    // Rows in the product's order and, with a norm, their factors; then the product over tiles.
     private void DenseLinear(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, float normEpsilon, int flags)
     {
-        int terms = Bf16Activations ? 1 : 3, rowTiles = Grid.Over(input.Rows, 16), blocks = 2 * weight.Units;
         _scratch.Reset();
-        nint packed = Scratch((long)rowTiles * blocks * 2 * terms * 512), factors = 0;
-        Launch(Bf16Activations ? InferenceKernels.DensePackBF16Rounded : InferenceKernels.DensePackBF16, new Grid(Grid.Over(blocks, 4), rowTiles), input, input.Stride, normWeight,
-            input.Rows, input.Columns, weight.Units, flags, packed);
+        nint factors = 0;
         if (!normWeight.IsNone)
         {
             factors = Scratch((long)input.Rows * sizeof(float));
             Launch(InferenceKernels.DenseFactors, new Grid(Grid.Over(input.Rows, 4)), input, input.Stride, normEpsilon, input.Rows, input.Columns, weight.Units, flags, factors);
         }
 
+        switch (weight.DType)
+        {
+            case DType.F32:
+                DenseF32(input, weight, output, bias, normWeight, factors, flags);
+                break;
+            case DType.I8:
+                DenseInt8(input, weight, output, bias, normWeight, factors, flags);
+                break;
+            default:
+                DenseBF16(input, weight, output, bias, normWeight, factors, flags);
+                break;
+        }
+    }
+
+    private void DenseBF16(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
+    {
+        int terms = Bf16Activations ? 1 : 3, rowTiles = Grid.Over(input.Rows, 16), blocks = 2 * weight.Units;
+        nint packed = Scratch((long)rowTiles * blocks * 2 * terms * 512);
+        Launch(Bf16Activations ? InferenceKernels.DensePackBF16Rounded : InferenceKernels.DensePackBF16, new Grid(Grid.Over(blocks, 4), rowTiles), input, input.Stride, normWeight,
+            input.Rows, input.Columns, weight.Units, flags, packed);
         Launch(Bf16Activations ? InferenceKernels.DenseBF16Rounded : InferenceKernels.DenseBF16,
             new Grid(Grid.Over(weight.Tiles, 16), Grid.Over(input.Rows, 128), DynamicShared: InferenceKernels.DenseShared(terms)), packed, weight.Data, factors, bias, output,
-            output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, weight.Layout == LinearLayout.GateUp ? 1 : 0, flags);
+            output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
     }
+
+    private void DenseInt8(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
+    {
+        int rowTiles = Grid.Over(input.Rows, 16);
+        nint packed = Scratch((long)rowTiles * weight.Units * 1024), scales = Scratch((long)rowTiles * weight.Units * 16 * sizeof(float));
+        Launch(InferenceKernels.DensePackInt8, new Grid(rowTiles, Grid.Over(weight.Units, 4)), input, input.Stride, normWeight, input.Rows, input.Columns, weight.Units, flags,
+            packed, scales);
+        Launch(InferenceKernels.DenseInt8, new Grid(Grid.Over(weight.Tiles, 16), Grid.Over(input.Rows, 128), DynamicShared: InferenceKernels.DenseInt8Shared), packed, scales,
+            weight.Data, weight.Scales, factors, bias, output, output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
+    }
+
+    private void DenseF32(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
+    {
+        int padded = weight.Units * CudaLinearWeight.UnitFeatures, rows = input.Rows <= 64 ? 64 : 128;
+        if (!normWeight.IsNone || input.Columns != padded || !HasVectorRows(input))
+        {
+            nint packed = Scratch((long)input.Rows * padded * sizeof(float));
+            Launch(InferenceKernels.DensePackF32, new Grid(input.Rows, Grid.Over(padded, 512)), input, input.Stride, normWeight, input.Columns, weight.Units, packed);
+            input = input with { Address = packed, Stride = padded, Columns = padded };
+        }
+
+        Launch(rows == 64 ? InferenceKernels.DenseF32M64 : InferenceKernels.DenseF32M128, new Grid(Grid.Over(weight.Tiles, 4), Grid.Over(input.Rows, rows)), input, input.Stride,
+            weight.Data, factors, bias, output, output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
+    }
+
+    private static int IsGateUp(CudaLinearWeight weight) => weight.Layout == LinearLayout.GateUp ? 1 : 0;
 
     private static bool HasVectorRows(Tensor tensor) => tensor.Address % 16 == 0 && tensor.Stride % 4 == 0;
 

@@ -48,6 +48,10 @@ public sealed class PlantedBugTests
     [InlineData("product_row_beyond_end", "out-of-bounds", Session.IllegalAddress)]
     [InlineData("product_shared_beyond_end", "out-of-bounds", Session.IllegalAddress)]
     [InlineData("product_misaligned_copy", "misaligned-access", 716)]
+    [InlineData("product_swapped_fragments", "fragment", Session.LaunchFailed)]
+    [InlineData("product_swapped_right", "fragment", Session.LaunchFailed)]
+    [InlineData("product_repeated_rows", "fragment", Session.LaunchFailed)]
+    [InlineData("product_exchanged_rows", "fragment", Session.LaunchFailed)]
     public void Mistake_in_the_product_is_named_in_both_copy_modes(string kernel, string name, int code)
     {
         foreach (string copies in new[] { "late", "eager" })
@@ -59,11 +63,74 @@ public sealed class PlantedBugTests
         }
     }
 
-    [Fact]
-    public void Swapped_fragments_give_wrong_numbers()
+    [Theory]
+    [InlineData("product_swapped_fragments")]
+    [InlineData("product_swapped_right")]
+    [InlineData("product_repeated_rows")]
+    [InlineData("product_exchanged_rows")]
+    public void Wrong_fragments_give_wrong_numbers_without_the_checker(string kernel)
     {
-        Assert.Equal(Session.Success, Product("product_swapped_fragments", out double error));
+        Session.Configure("CHECK", "0");
+        Assert.Equal(Session.Success, Product(kernel, out double error));
         Assert.InRange(error, 0.1, double.MaxValue);
+    }
+
+    [Fact]
+    public void Report_of_a_wrong_fragment_names_both_elements_and_their_distance()
+    {
+        Assert.Equal(Session.LaunchFailed, Product("product_swapped_fragments", out _));
+        Assert.Matches(
+            @"^fragment in kernel product_swapped_fragments at planted\.cu:\d+:\d+, CTA \(0,0,0\), thread \(0,0,0\) \[warp 0, lane 0\]: the registers of A",
+            Session.Report);
+        Assert.Contains("a1 of lane 0 (row 8, k 0) comes from ", Session.Report, StringComparison.Ordinal);
+        Assert.Contains("which is 16 bytes after a0 of lane 0 (row 0, k 0)", Session.Report, StringComparison.Ordinal);
+        Assert.Contains("128 bytes a row and 2 a k, it would be 1024", Session.Report, StringComparison.Ordinal);
+        Assert.Contains("instruction: mma.sync", Session.Report, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("turned_right", 64, "")]
+    [InlineData("turned_right", 53, "")]
+    [InlineData("turned_left_forgotten", 64, "A")]
+    [InlineData("turned_left_forgotten", 53, "A")]
+    [InlineData("turned_right_forgotten", 64, "B")]
+    public void Forgotten_trans_is_a_wrong_fragment_and_zero_filled_lines_are_not(string kernel, int k, string operand)
+    {
+        foreach (string copies in new[] { "late", "eager" })
+        {
+            _ = new Session(("ASYNC", copies));
+            nint module = Session.Load(Repository.Compile("planted.cu"));
+            ulong c = Session.Allocate(1024);
+            int result = Session.Run(Session.Function(module, kernel), 1, 32, Session.Upload(_a), Session.Upload(_b), c, (uint)k);
+            if (operand.Length > 0)
+            {
+                Assert.Equal(Session.LaunchFailed, result);
+                Assert.StartsWith($"fragment in kernel {kernel} at ", Session.Report, StringComparison.Ordinal);
+                Assert.Contains($"the registers of {operand} do not lie", Session.Report, StringComparison.Ordinal);
+                continue;
+            }
+
+            Session.Check(result);
+            float[] values = Session.Download<float>(c, 256);
+            for (int at = 0; at < 256; at++)
+            {
+                double sum = Enumerable.Range(0, k).Sum(i => (double)BFloat16.Widen(_a[(16 * i) + (at / 16)]) * BFloat16.Widen(_b[(16 * i) + (at % 16)]));
+                Assert.Equal(sum, values[at], 1e-5);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("straight_right", true)]
+    [InlineData("straight_swapped", false)]
+    [InlineData("straight_packed_right", true)]
+    [InlineData("straight_packed_swapped", false)]
+    public void Fragments_straight_from_global_memory_are_checked_too(string kernel, bool right)
+    {
+        int result = Session.Run(Kernel(kernel), 1, 32, Session.Upload(_a), Session.Upload(_b), Session.Allocate(128));
+        Assert.Equal(right ? Session.Success : Session.LaunchFailed, result);
+        Assert.StartsWith(right ? string.Empty : "fragment in kernel", Session.Report, StringComparison.Ordinal);
+        Assert.Equal(right, Session.Report.Length == 0);
     }
 
     [Fact]

@@ -191,6 +191,9 @@ void store_shared(Warp& w, const Inst* i, u32 mask, const Lanes<u64>& a, const L
         if (worker.check) {
             worker.shadow.write(w, i, l, (u32)a[l], Bytes, in.bytes + l * Bytes);
         }
+        if (worker.follow) {
+            worker.origins.forget((u32)a[l], Bytes);
+        }
         std::memcpy(to, in.bytes + l * Bytes, Bytes);
     });
     if (worker.count) {

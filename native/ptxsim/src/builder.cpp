@@ -1,5 +1,7 @@
 #include "builder.h"
 
+#include <algorithm>
+
 namespace ptxsim {
 
 Builder::Builder(EntryBuild& build, const Statement& statement)
@@ -303,6 +305,20 @@ u32* Builder::list() {
     build_.kernel.lists.emplace_back();
     inst.list = build_.kernel.lists.back().data();
     return build_.kernel.lists.back().data();
+}
+
+bool Builder::followed(const Operand& operand) const {
+    return operand.kind == Operand::Kind::Register && !build_.followed.empty() && build_.followed[operand.reg];
+}
+
+bool Builder::all_followed(const Operand& operand) const {
+    return std::all_of(operand.elements.begin(), operand.elements.end(),
+                       [this](const Operand& e) { return followed(e); });
+}
+
+bool Builder::any_followed(const Operand& operand) const {
+    return followed(operand) || std::any_of(operand.elements.begin(), operand.elements.end(),
+                                            [this](const Operand& e) { return followed(e); });
 }
 
 void Builder::shared_access(u32 bytes) {

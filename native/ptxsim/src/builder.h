@@ -33,6 +33,7 @@ struct EntryBuild {
     std::map<std::string, u32, std::less<>> shared_offsets;
     std::unordered_map<u64, u32> constants[5];  // by log2 of the size; the last one holds predicates
     std::unordered_map<u32, u32> specials;
+    std::vector<bool> followed;  // by register: its origin matters; empty where none does
 };
 
 class Builder {
@@ -75,6 +76,13 @@ class Builder {
     /// An immediate integer operand.
     u64 integer(size_t n) const;
     void shared_access(u32 bytes);
+    /// Whether the origin of this register matters (fragments.h).
+    bool followed(const Operand& operand) const;
+    /// Whether that of all, or of any, in braces does.
+    bool all_followed(const Operand& operand) const;
+    bool any_followed(const Operand& operand) const;
+    /// Set by a decoder whose record keeps the origins of its results; those of other results are forgotten.
+    bool keeps_origins = false;
     u32 target_sm() const { return build_.file.target; }
     const Parameter* parameter(std::string_view name) const;
     u32 parameter_bytes() const { return build_.kernel.parameter_bytes; }

@@ -231,6 +231,20 @@ void prepare_worker(Worker& worker, const Launch& launch) {
         worker.prepared = kernel.id;
         worker.prepared_warps = warps;
     }
+    worker.follow = config().check && kernel.follows_origins;
+    if (worker.follow) {
+        const size_t slots = kernel.frame_bytes / sizeof(Lanes<u32>), bytes = warps * slots * sizeof(Origins);
+        if (bytes > worker.register_origins_bytes) {
+            worker.register_origins = aligned_bytes(bytes);
+            worker.register_origins_bytes = bytes;
+            std::memset(worker.register_origins.get(), 0, bytes);
+        }
+        for (u32 k = 0; k < warps; k++) {
+            worker.warps[k].origins = reinterpret_cast<Origins*>(worker.register_origins.get()) + k * slots;
+        }
+        worker.origins.begin_launch(launch.dynamic_shared == 0 ? kernel.static_shared
+                                                               : kernel.dynamic_base + launch.dynamic_shared);
+    }
     worker.blocks.assign(kernel.blocks.size(), {});
     worker.counters = {};
     worker.view.hot = {};

@@ -7,6 +7,8 @@
 namespace ptxsim {
 
 void allocate_slots(EntryBuild& build);
+std::vector<bool> followed_registers(const Entry& entry);
+const Inst* forget_origin(Warp& w, const Inst* i);
 
 namespace {
 
@@ -28,7 +30,9 @@ const std::unordered_map<std::string_view, void (*)(Builder&)>& op_table() {
 class EntryDecoder {
   public:
     EntryDecoder(const PtxFile& file, const Entry& entry, const SymbolTable& globals, Kernel& kernel)
-        : build_{file, entry, globals, kernel, {}, {}, {}, {}, {}}, kernel_(kernel), entry_(entry) {}
+        : build_{file, entry, globals, kernel, {}, {}, {}, {}, {}, followed_registers(entry)},
+          kernel_(kernel),
+          entry_(entry) {}
 
     void decode() {
         kernel_.name = entry_.name;
@@ -45,6 +49,7 @@ class EntryDecoder {
             value.predicate = entry_.registers[k].type == Type::Pred;
             value.bytes = type_bytes(entry_.registers[k].type);
         }
+        kernel_.follows_origins = !build_.followed.empty();
         lay_out_shared();
         label_pc_.assign(entry_.labels.size(), 0);
         begin_block(0, {});
@@ -178,6 +183,22 @@ class EntryDecoder {
         }
         builder.finish();
         emit(builder.inst, statement.line, statement.source, statement.opcode);
+        if (!builder.keeps_origins && !statement.operands.empty()) {
+            forget_origins(builder, statement);
+        }
+    }
+
+    /// Results that are computed have no origin.
+    void forget_origins(const Builder& builder, const Statement& statement) {
+        const auto forget = [&](const Operand& result) {
+            if (builder.followed(result)) {
+                emit({.run = forget_origin, .d = result.reg + 1}, statement.line, statement.source, statement.opcode);
+            }
+        };
+        forget(statement.operands[0]);
+        for (const Operand& element : statement.operands[0].elements) {
+            forget(element);
+        }
     }
 
     EntryBuild build_;

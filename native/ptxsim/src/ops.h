@@ -24,6 +24,16 @@ PTXSIM_INLINE void put(Warp& w, u32 offset, Lanes<T> value) {
     }
 }
 
+PTXSIM_INLINE Origins& origins(Warp& w, u32 offset) {
+    return w.origins[offset / sizeof(Lanes<u32>)];
+}
+
+PTXSIM_INLINE void put_origins(Warp& w, u32 offset, const Lanes<u64>& low, const Lanes<u64>& high) {
+    Origins& to = origins(w, offset);
+    to.low = w.uniform ? low : select<u64>(w.mask, low, to.low);
+    to.high = w.uniform ? high : select<u64>(w.mask, high, to.high);
+}
+
 PTXSIM_INLINE u32 get_predicate(Warp& w, u32 offset) {
     return *reinterpret_cast<u32*>(w.frame + offset);
 }

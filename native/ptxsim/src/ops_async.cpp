@@ -53,6 +53,9 @@ const Inst* copy_async(Warp& w, const Inst* i) {
         if (worker.check) {
             worker.shadow.async_issue(w, i, l, (u32)to[l], Bytes);
         }
+        if (worker.follow) {
+            worker.origins.copy((u32)to[l], Bytes, from[l], take);
+        }
     });
     if (reading != 0) {
         count_scattered<kLoadCounts>(worker, reading, from, Bytes);

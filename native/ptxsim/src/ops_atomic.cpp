@@ -68,6 +68,9 @@ const Inst* atomic(Warp& w, const Inst* i) {
             if (worker.check) {
                 worker.shadow.atomic(w, i, l, (u32)(a[l] - window), sizeof(T));
             }
+            if (worker.follow) {
+                worker.origins.forget((u32)(a[l] - window), sizeof(T));
+            }
         } else {
             memory = global_pointer<sizeof(T)>(w, i, l, a[l], "updates");
         }

@@ -63,6 +63,15 @@ const Inst* ldmatrix(Warp& w, const Inst* i) {
             std::memcpy(&fragment, rows, sizeof fragment);
         }
         put<u32>(w, i->list[m], fragment);
+        if ((i->mods & kFollowed) != 0 && worker.follow) {
+            Lanes<u64> low, high;
+            for (u32 l = 0; l < kLanes; l++) {
+                const u32 row = Transposed ? l % 4 * 2 : l / 4, column = Transposed ? l / 4 : l % 4 * 2;
+                low[l] = worker.origins.element((u32)a[8 * m + row] + 2 * column);
+                high[l] = worker.origins.element((u32)a[8 * m + row + Transposed] + 2 * (column + !Transposed));
+            }
+            put_origins(w, i->list[m], low, high);
+        }
     }
     worker.counters.shared_load_requests++;
     return i + 1;
@@ -85,6 +94,10 @@ void decode_ldmatrix(Builder& b) {
         list[k] = b.target_of(to.elements[k], Type::B32);
     }
     b.shared_access(16);
+    if (b.any_followed(to)) {
+        b.inst.mods |= kFollowed;
+        b.keeps_origins = true;
+    }
     b.counts().ldmatrix++;
     constexpr Handler kPlain[] = {ldmatrix<1, false>, ldmatrix<2, false>, nullptr, ldmatrix<4, false>};
     constexpr Handler kTransposed[] = {ldmatrix<1, true>, ldmatrix<2, true>, nullptr, ldmatrix<4, true>};
@@ -122,6 +135,9 @@ PTXSIM_INLINE void write_accumulator(Warp& w, const u32* slots, const Accumulato
     }
 }
 
+/// Flags of mma: the origins of all registers of A, or of B, are followed.
+constexpr u32 kLeftFollowed = 1, kRightFollowed = 2;
+
 /// 16 x 8 += 16 x 2K' times 2K' x 8, where each of `Steps` pairs of A registers covers eight values of k.
 /// list: d 0-3, a 4-7, b 8-9, c 10-13. A registers seen as halves are row-major [8][8] already.
 template <class Half, u32 Steps>
@@ -130,6 +146,14 @@ const Inst* mma_half(Warp& w, const Inst* i) {
         return other;
     }
     const u32* list = i->list;
+    if (i->mods != 0 && w.worker->follow) {
+        if (i->mods & kLeftFollowed) {
+            check_left_fragment(w, i, list + 4);
+        }
+        if (i->mods & kRightFollowed) {
+            check_right_fragment(w, i, list + 8);
+        }
+    }
     alignas(64) float a[2 * Steps][64];
     for (u32 k = 0; k < 2 * Steps; k++) {
         const Lanes<u32> bits = get<u32>(w, list[4 + k]);
@@ -311,6 +335,10 @@ void decode_mma(Builder& b) {
     }
     for (u32 e = 0; e < 4; e++) {
         list[e] = b.target_of(fragment(0, 4)[e], Type::B32);
+    }
+    if (shape == "m16n8k16" && halves) {
+        b.inst.mods |=
+            (b.all_followed(b.operand(1)) ? kLeftFollowed : 0) | (b.all_followed(b.operand(2)) ? kRightFollowed : 0);
     }
     b.counts().mma++;
     b.counts().mma_flops += 2ull * 16 * 8 * k;

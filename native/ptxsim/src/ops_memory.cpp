@@ -159,10 +159,46 @@ PTXSIM_INLINE void collect(Warp& w, const Inst* i, LaneBytes& raw) {
     }
 }
 
+/// Where the elements of loaded words come from: from here, or from where shared memory has them.
+template <Space S>
+void follow_load(Warp& w, const Inst* i, const Lanes<u64>& a) {
+    const u32 count = Layout::of(i).count;
+    for (u32 k = 0; k < count; k++) {
+        Lanes<u64> low = a + splat<u64>(4 * k);
+        if constexpr (S == Space::Shared) {
+            for_lanes(w.mask, [&](u32 l) { low[l] = w.worker->origins.word((u32)a[l] + 4 * k); });
+        }
+        const Lanes<u64> high = low > splat(kZeroFilled) ? low + splat<u64>(2) : low;
+        put_origins(w, count == 1 ? i->d : i->list[k], low, high);
+    }
+}
+
+/// Flags of a store, from this bit on: whose elements' origins matter.
+constexpr u32 kFirstElement = 20;
+
+void follow_store(Warp& w, const Inst* i, const Lanes<u64>& a) {
+    const u32 count = Layout::of(i).count;
+    for (u32 k = 0; k < count; k++) {
+        if (i->mods >> (kFirstElement + k) & 1) {
+            const Origins& from = origins(w, count == 1 ? i->b : i->list[k]);
+            for_lanes(w.mask, [&](u32 l) {
+                const bool pair = from.low[l] == kZeroFilled || from.high[l] == from.low[l] + 2;
+                w.worker->origins.set((u32)a[l] + 4 * k, pair ? from.low[l] : kUnknown);
+            });
+        }
+    }
+}
+
 template <Space S, u32 Bytes>
 const Inst* ld(Warp& w, const Inst* i) {
     LaneBytes raw;
-    load<S, Bytes>(w, i, addresses(w, i), raw);
+    const Lanes<u64> a = addresses(w, i);
+    load<S, Bytes>(w, i, a, raw);
+    if constexpr (Bytes >= 4 && (S == Space::Global || S == Space::Shared)) {
+        if ((i->mods & kFollowed) != 0 && w.worker->follow) {
+            follow_load<S>(w, i, a);
+        }
+    }
     spread(w, i, raw);
     return i + 1;
 }
@@ -170,8 +206,14 @@ const Inst* ld(Warp& w, const Inst* i) {
 template <Space S, u32 Bytes>
 const Inst* st(Warp& w, const Inst* i) {
     LaneBytes raw;
+    const Lanes<u64> a = addresses(w, i);
     collect(w, i, raw);
-    store<S, Bytes>(w, i, addresses(w, i), raw);
+    store<S, Bytes>(w, i, a, raw);
+    if constexpr (Bytes >= 4 && S == Space::Shared) {
+        if ((i->mods & kFollowed) != 0 && w.worker->follow) {
+            follow_store(w, i, a);
+        }
+    }
     return i + 1;
 }
 
@@ -310,6 +352,14 @@ void decode_access(Builder& b) {
         b.error("the registers do not fit the type");
     }
     b.inst.mods |= layout.bits();
+    if (layout.element == 4 && bytes == 4 && b.any_followed(data) &&
+        (space == "shared" || (space == "global" && !Store))) {
+        b.inst.mods |= kFollowed;
+        b.keeps_origins = !Store;
+        for (u32 k = 0; Store && k < count; k++) {
+            b.inst.mods |= (u32)b.followed(count == 1 ? data : data.elements[k]) << (kFirstElement + k);
+        }
+    }
     b.inst.run = by_space<Store>(space, layout.element * count);
 }
 

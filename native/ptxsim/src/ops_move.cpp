@@ -11,6 +11,16 @@ const Inst* copy(Warp& w, const Inst* i) {
     return i + 1;
 }
 
+/// Of a register whose origin matters.
+const Inst* copy_followed(Warp& w, const Inst* i) {
+    put<u32>(w, i->d, get<u32>(w, i->a));
+    if (w.worker->follow) {
+        const Origins from = origins(w, i->a);
+        put_origins(w, i->d, from.low, from.high);
+    }
+    return i + 1;
+}
+
 const Inst* copy_predicate(Warp& w, const Inst* i) {
     put_predicate(w, i->d, get_predicate(w, i->a));
     return i + 1;
@@ -82,7 +92,9 @@ void decode_mov(Builder& b) {
     }
     b.inst.a = b.source(1, type);
     b.inst.d = b.target(0, type);
+    b.keeps_origins = bytes == 4 && b.followed(to) && b.followed(from);
     b.inst.run = type == Type::Pred ? copy_predicate
+                 : b.keeps_origins  ? copy_followed
                  : bytes == 2       ? copy<u16>
                  : bytes == 4       ? copy<u32>
                  : bytes == 8       ? copy<u64>

@@ -107,6 +107,8 @@ struct Kernel {
     };
     std::vector<SpecialSlot> specials;
     u32 frame_bytes = 0;
+    /// Whether some register's origin matters: fragments.h.
+    bool follows_origins = false;
     /// Smallest access to shared memory in the kernel: the size of the checker's cells.
     u32 shared_granule = 16;
     const std::vector<std::string>* files = nullptr;

@@ -6,6 +6,7 @@
 
 #include "checker.h"
 #include "counters.h"
+#include "fragments.h"
 #include "memory.h"
 #include "program.h"
 
@@ -55,10 +56,11 @@ struct Warp {
     enum class State : u8 { Ready, AtBarrier, Done };
 
     u8* frame = nullptr;
-    u32 mask = 0;           // active lanes
-    u32 live = 0;           // lanes that exist and have not exited
-    bool uniform = true;    // every live lane is active, so that results may be written to all 32
-    bool diverged = false;  // lanes stand at different records; lane_pc tells where
+    Origins* origins = nullptr;  // of the 32-bit registers, by their place in the frame
+    u32 mask = 0;                // active lanes
+    u32 live = 0;                // lanes that exist and have not exited
+    bool uniform = true;         // every live lane is active, so that results may be written to all 32
+    bool diverged = false;       // lanes stand at different records; lane_pc tells where
     State state = State::Ready;
     u32 stop = ~0u;  // while diverged: where the next group of lanes waits
     u32 index = 0;
@@ -95,9 +97,13 @@ struct Worker {
     DeviceView view;
     Traffic traffic;
     SharedShadow shadow;
+    SharedOrigins origins;
+    std::unique_ptr<u8, void (*)(u8*)> register_origins{nullptr, nullptr};
+    size_t register_origins_bytes = 0;
     KernelCounters counters;
     std::vector<BlockCount> blocks;
     bool check = false, eager = false, count = true;
+    bool follow = false;  // the checker is on, and the kernel has operands whose origins matter
 };
 
 [[noreturn]] void fault(const Warp& w, const Inst* i, u32 lane, FaultKind kind, std::string_view name,

@@ -8,6 +8,9 @@ enum Bug {
     NoLeadingBarrier,
     LateWait,
     SwappedFragments,
+    SwappedRight,
+    RepeatedRows,
+    ExchangedRows,
     RowBeyondEnd,
     MisalignedCopy,
     SharedBeyondEnd,
@@ -41,10 +44,12 @@ __device__ __attribute__((always_inline)) inline void product(const u16* a, cons
             __syncthreads();
         }
         u32 fa[4], fb[2];
+        // Lanes 8 to 15 give rows 8 to 15 of the tile.
+        const u32 row = B == RepeatedRows ? lane % 8 : B == ExchangedRows ? lane % 16 ^ lane / 8 % 2 : lane % 16;
         const u32 beyond = B == SharedBeyondEnd && tile == 1 ? 96 : 0;
         asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
                      : "=r"(fa[0]), "=r"(fa[1]), "=r"(fa[2]), "=r"(fa[3])
-                     : "r"(shared_address(&sa[tile % 2][lane % 16][8 * (lane / 16)]))
+                     : "r"(shared_address(&sa[tile % 2][row][8 * (lane / 16)]))
                      : "memory");
         asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1},[%2];"
                      : "=r"(fb[0]), "=r"(fb[1])
@@ -54,7 +59,7 @@ __device__ __attribute__((always_inline)) inline void product(const u16* a, cons
         asm volatile(
             "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
             : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-            : "r"(fa[0]), "r"(second), "r"(third), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
+            : "r"(fa[0]), "r"(second), "r"(third), "r"(fa[3]), "r"(fb[B == SwappedRight]), "r"(fb[B != SwappedRight]));
         if (B != NoTrailingBarrier) {
             __syncthreads();
         }
@@ -76,10 +81,115 @@ PRODUCT(product_no_trailing_barrier, NoTrailingBarrier)
 PRODUCT(product_no_leading_barrier, NoLeadingBarrier)
 PRODUCT(product_late_wait, LateWait)
 PRODUCT(product_swapped_fragments, SwappedFragments)
+PRODUCT(product_swapped_right, SwappedRight)
+PRODUCT(product_repeated_rows, RepeatedRows)
+PRODUCT(product_exchanged_rows, ExchangedRows)
 PRODUCT(product_row_beyond_end, RowBeyondEnd)
 PRODUCT(product_misaligned_copy, MisalignedCopy)
 PRODUCT(product_shared_beyond_end, SharedBeyondEnd)
 PRODUCT(product_missing_row, MissingRow)
+
+/// C[16][16] = A B with both operands turned: A as [64][16], B as [64][16], k across lines. A warp; the tiles by
+/// ordinary loads and stores, of which the last lines are zero where `k` is below 64.
+template <bool LeftTurned, bool RightTurned>
+__device__ __attribute__((always_inline)) inline void turned(const u16* a, const u16* b, float* c, u32 k) {
+    __shared__ __attribute__((aligned(16))) u16 sa[16][24], sb[16][24];
+    const u32 lane = tid();
+    float d[2][4] = {};
+    for (u32 tile = 0; tile < 4; tile++) {
+        const u32 row = lane / 2, column = 8 * (lane % 2), from = (16 * tile + row) * 16 + column;
+        copy16(&sa[row][column], a + from, 16 * tile + row < k ? 16 : 0);
+        const u32x4 v = *reinterpret_cast<const u32x4*>(b + from);
+        asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(shared_address(&sb[row][column])), "r"(v.x),
+                     "r"(v.y), "r"(v.z), "r"(v.w)
+                     : "memory");
+        commit();
+        wait<0>();
+        __nvvm_bar_warp_sync(~0u);
+        u32 fa[4], fb[4];
+        if (LeftTurned) {
+            asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3},[%4];"
+                         : "=r"(fa[0]), "=r"(fa[1]), "=r"(fa[2]), "=r"(fa[3])
+                         : "r"(shared_address(&sa[lane % 8 + 8 * (lane / 16)][8 * (lane / 8 % 2)]))
+                         : "memory");
+        } else {
+            asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
+                         : "=r"(fa[0]), "=r"(fa[1]), "=r"(fa[2]), "=r"(fa[3])
+                         : "r"(shared_address(&sa[lane % 8 + 8 * (lane / 16)][8 * (lane / 8 % 2)]))
+                         : "memory");
+        }
+        if (RightTurned) {
+            asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3},[%4];"
+                         : "=r"(fb[0]), "=r"(fb[1]), "=r"(fb[2]), "=r"(fb[3])
+                         : "r"(shared_address(&sb[lane % 16][8 * (lane / 16)]))
+                         : "memory");
+        } else {
+            asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
+                         : "=r"(fb[0]), "=r"(fb[1]), "=r"(fb[2]), "=r"(fb[3])
+                         : "r"(shared_address(&sb[lane % 16][8 * (lane / 16)]))
+                         : "memory");
+        }
+        for (u32 n = 0; n < 2; n++) {
+            asm volatile(
+                "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                "{%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+                : "+f"(d[n][0]), "+f"(d[n][1]), "+f"(d[n][2]), "+f"(d[n][3])
+                : "r"(fa[0]), "r"(fa[1]), "r"(fa[2]), "r"(fa[3]), "r"(fb[2 * n]), "r"(fb[2 * n + 1]));
+        }
+        __nvvm_bar_warp_sync(~0u);
+    }
+    const u32 g = lane / 4, q = 2 * (lane % 4);
+    for (u32 n = 0; n < 2; n++) {
+        c[16 * g + 8 * n + q] = d[n][0];
+        c[16 * g + 8 * n + q + 1] = d[n][1];
+        c[16 * (g + 8) + 8 * n + q] = d[n][2];
+        c[16 * (g + 8) + 8 * n + q + 1] = d[n][3];
+    }
+}
+
+#define TURNED(name, left, right)                                                                        \
+    extern "C" __global__ void __launch_bounds__(32) name(const u16* a, const u16* b, float* c, u32 k) { \
+        turned<left, right>(a, b, c, k);                                                                 \
+    }
+
+TURNED(turned_right, true, true)
+TURNED(turned_left_forgotten, false, true)
+TURNED(turned_right_forgotten, true, false)
+
+/// One product of a warp whose operands come from global memory without a stop: a pair of elements a register, or
+/// 16 bytes a lane that lie as fragments. `order` is the registers' order, one digit each.
+template <u32 Order, bool Packed>
+__device__ __attribute__((always_inline)) inline void straight(const u32* a, const u32* b, float* c) {
+    const u32 lane = tid(), g = lane / 4, t = lane % 4;
+    u32 fa[4], fb[2];
+    if (Packed) {
+        const u32x4 v = reinterpret_cast<const u32x4*>(a)[lane];
+        fa[0] = v.x, fa[1] = v.y, fa[2] = v.z, fa[3] = v.w;
+        fb[0] = b[2 * lane], fb[1] = b[2 * lane + 1];
+    } else {
+        for (u32 r = 0; r < 4; r++) {
+            fa[r] = a[(g + r % 2 * 8) * 8 + t + r / 2 * 4];
+        }
+        fb[0] = b[g * 8 + t], fb[1] = b[g * 8 + t + 4];
+    }
+    float d[4] = {};
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(fa[Order / 1000]), "r"(fa[Order / 100 % 10]), "r"(fa[Order / 10 % 10]), "r"(fa[Order % 10]), "r"(fb[0]),
+          "r"(fb[1]));
+    c[lane] = d[0] + d[1] + d[2] + d[3];
+}
+
+#define STRAIGHT(name, order, packed)                                                             \
+    extern "C" __global__ void __launch_bounds__(32) name(const u32* a, const u32* b, float* c) { \
+        straight<order, packed>(a, b, c);                                                         \
+    }
+
+STRAIGHT(straight_right, 123, false)
+STRAIGHT(straight_swapped, 213, false)
+STRAIGHT(straight_packed_right, 123, true)
+STRAIGHT(straight_packed_swapped, 213, true)
 
 /// out[i] = the sum of in over the block, by a tree in shared memory; in has a value per thread.
 template <bool Barrier>

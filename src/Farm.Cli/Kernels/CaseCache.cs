@@ -41,17 +41,24 @@ internal sealed class CaseCache
     }
 
     /// <summary>One group over the pages: the prefix first, then each sequence's own.</summary>
-    public AttentionPlan Plan(int prefix, (int Queries, int Suffix)[] sequences)
+    public AttentionPlan Plan(int prefix, (int Queries, int Suffix)[] sequences) => Plan([(prefix, sequences)]);
+
+    /// <summary>Several groups over the pages, one after another.</summary>
+    public AttentionPlan Plan((int Prefix, (int Queries, int Suffix)[] Sequences)[] groups)
     {
         int[] pages = [.. Enumerable.Range(0, Pool.Pages)];
-        var plan = new AttentionPlan(1, sequences.Length, pages.Length);
+        var plan = new AttentionPlan(groups.Length, groups.Sum(g => g.Sequences.Length), pages.Length);
         plan.Clear();
-        int next = KvPool.PagesFor(prefix);
-        plan.BeginGroup(prefix, pages.AsSpan(0, next));
-        foreach (var (queries, suffix) in sequences)
+        int next = 0;
+        foreach (var (prefix, sequences) in groups)
         {
-            plan.AddSequence(queries, suffix, pages.AsSpan(next, KvPool.PagesFor(suffix)));
-            next += KvPool.PagesFor(suffix);
+            plan.BeginGroup(prefix, pages.AsSpan(next, KvPool.PagesFor(prefix)));
+            next += KvPool.PagesFor(prefix);
+            foreach (var (queries, suffix) in sequences)
+            {
+                plan.AddSequence(queries, suffix, pages.AsSpan(next, KvPool.PagesFor(suffix)));
+                next += KvPool.PagesFor(suffix);
+            }
         }
 
         return plan;

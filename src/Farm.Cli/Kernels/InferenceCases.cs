@@ -60,7 +60,7 @@ internal static class InferenceCases
         });
     }
 
-    private static KernelCase RmsNorm(int rows, int width) => new("rms-norm", $"{rows} rows of {width}", 8.0 * rows * width, 4.0 * rows * width, Float, o =>
+    internal static KernelCase RmsNorm(int rows, int width) => new("rms-norm", $"{rows} rows of {width}", 8.0 * rows * width, 4.0 * rows * width, Float, o =>
     {
         var (x, w, y) = (o.Real(rows, width), o.Real(1, width), o.Zero(rows, width));
         return new KernelRun(() => o.Backend.RmsNorm(x, w, 1e-5f, y), () => o.Read(y));

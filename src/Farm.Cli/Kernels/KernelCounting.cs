@@ -6,8 +6,8 @@ namespace Farm.Cli.Kernels;
 /// <summary>What a case's kernels do, by the driver simulator's counters.</summary>
 internal static class KernelCounting
 {
-    /// <summary>Runs a case once and sums over the kernels that it launches.</summary>
-    public static SimulatorCounters Run(KernelCase kernel, ITrainingBackend backend)
+    /// <summary>Runs a case once; what each kernel that it launches did, by name.</summary>
+    public static IReadOnlyDictionary<string, SimulatorCounters> Run(KernelCase kernel, ITrainingBackend backend)
     {
         using var operands = new CaseOperands(backend);
         var run = kernel.Prepare(operands).Run;
@@ -15,6 +15,6 @@ internal static class KernelCounting
         Simulator.ResetCounters();
         run();
         backend.Synchronize();
-        return Simulator.Counters().Values.Aggregate(SimulatorCounters.Zero, SimulatorCounters.Add);
+        return Simulator.Counters();
     }
 }

@@ -19,6 +19,10 @@ internal static class VariantCases
             }
         }
 
+        // Few rows and many for the dense products of float32.
+        yield return InferenceCases.Linear("linear", 100, 200, 40, DType.F32);
+        yield return InferenceCases.Linear("linear", 128, 256, 150, DType.F32);
+
         var few = new ModelShape("few", 256, 512, 4, 4, 64, 100, 1);
         var grouped = new ModelShape("grouped", 256, 512, 4, 1, 64, 100, 1);
         var large = new ModelShape("large", 256, 512, 2, 2, 128, 100, 1);
@@ -26,10 +30,13 @@ internal static class VariantCases
         {
             yield return InferenceCases.AttentionDecode(few, 3, 150, 20, storage);
             yield return InferenceCases.AttentionDecode(grouped, 16, 150, 20, storage);
+            yield return InferenceCases.AttentionDecode(grouped, 7, 150, 20, storage);
+            yield return InferenceCases.AttentionDecode(large, 20, 600, 20, storage);
             yield return InferenceCases.AttentionPrefill(grouped, 70, storage);
             yield return InferenceCases.AttentionDecode(large, 3, 150, 20, storage);
         }
 
+        yield return InferenceCases.AttentionDecode(new ModelShape("narrow", 256, 512, 4, 1, 32, 100, 1), 7, 150, 20, DType.BF16);
         yield return InferenceCases.Embedding(9, few, DType.BF16);
         yield return InferenceCases.EmbeddingPacked(9, few, DType.F32);
         yield return InferenceCases.GatherRows(9, 40, DType.BF16);

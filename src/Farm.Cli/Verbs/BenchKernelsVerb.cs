@@ -5,6 +5,7 @@ using Farm.Cli.Kernels;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
 using Farm.Core;
+using Farm.Cuda.Driver;
 using Spectre.Console;
 using MachineLimits = Farm.Cli.Machine.MachineLimits;
 
@@ -112,11 +113,12 @@ internal static class BenchKernelsVerb
 
     private static void Count(KernelCase[] cases, ITrainingBackend backend, ModelShape shape, bool json, CancellationToken cancellation)
     {
-        var table = Columns("launches", "least MB", "memory MB", "ratio", "cache MB", "MFLOP", "tensor MFLOP", "conflicts");
+        var table = Columns("launches", "least MB", "memory MB", "ratio", "cache MB", "ratio", "MFLOP", "mma", "conflicts");
         foreach (var kernel in cases)
         {
             cancellation.ThrowIfCancellationRequested();
-            var counted = KernelCounting.Run(kernel, backend);
+            var kernels = KernelCounting.Run(kernel, backend);
+            var counted = kernels.Values.Aggregate(SimulatorCounters.Zero, SimulatorCounters.Add);
             if (json)
             {
                 StandardOutput.WriteLine(w =>
@@ -131,25 +133,56 @@ internal static class BenchKernelsVerb
                     w.WriteNumber("flops", kernel.Flops);
                     w.WriteNumber("launches", counted.Launches);
                     w.WriteNumber("global_unique_bytes", counted.UniqueBytes);
-                    w.WriteNumber("global_sector_bytes", counted.LoadSectorBytes + counted.StoreSectorBytes);
+                    w.WriteNumber("global_sector_bytes", counted.SectorBytes);
                     w.WriteNumber("scalar_flops", counted.Flops);
                     w.WriteNumber("tensor_flops", counted.MmaFlops);
+                    w.WriteNumber("mma", counted.Mma);
                     w.WriteNumber("bank_conflicts", counted.BankConflicts);
+                    w.WriteStartObject("kernels");
+                    foreach (var (name, part) in kernels.OrderBy(k => k.Key, StringComparer.Ordinal))
+                    {
+                        w.WriteStartObject(name);
+                        w.WriteNumber("launches", part.Launches);
+                        w.WriteNumber("global_unique_bytes", part.UniqueBytes);
+                        w.WriteNumber("global_sector_bytes", part.SectorBytes);
+                        w.WriteNumber("mma", part.Mma);
+                        w.WriteNumber("bank_conflicts", part.BankConflicts);
+                        w.WriteEndObject();
+                    }
+
+                    w.WriteEndObject();
                     w.WriteEndObject();
                 });
                 continue;
             }
 
-            Row(table, kernel, counted.Launches.ToString(CultureInfo.InvariantCulture), Number(kernel.Bytes / 1e6), Number(counted.UniqueBytes / 1e6), Number(counted.UniqueBytes / kernel.Bytes),
-                Number((counted.LoadSectorBytes + counted.StoreSectorBytes) / 1e6), Number(counted.Flops / 1e6), Number(counted.MmaFlops / 1e6), counted.BankConflicts.ToString(CultureInfo.InvariantCulture));
+            Row(table, kernel, Counts(counted, kernel.Bytes));
+            foreach (var (name, part) in kernels.OrderBy(k => k.Key, StringComparer.Ordinal))
+            {
+                // The least of an operation is all of its kernels' together.
+                string[] cells = Counts(part, kernels.Count == 1 ? kernel.Bytes : null);
+                table.AddRow([new Text(string.Empty), new Text("  " + name, Style.Plain.Decoration(Decoration.Dim)), .. cells.Select(c => new Text(c, Style.Plain.Decoration(Decoration.Dim)))]);
+            }
         }
 
         if (!json)
         {
             AnsiConsole.Write(table);
+            Console.Out.WriteLine("memory: every sector of 32 bytes that a launch touches, once; cache: every one that a warp asks for, each time. An operation, then its kernels.");
             Console.Out.WriteLine(NotYetRun);
         }
     }
+
+    // Launches, least, memory and its ratio, cache and its ratio, scalar operations, tensor-core instructions, bank conflicts.
+    private static string[] Counts(SimulatorCounters counted, double? least) =>
+    [
+        Whole(counted.Launches), least is { } bytes ? Number(bytes / 1e6) : string.Empty, Number(counted.UniqueBytes / 1e6), Ratio(counted.UniqueBytes / least),
+        Number(counted.SectorBytes / 1e6), Ratio(counted.SectorBytes / least), Number(counted.Flops / 1e6), Whole(counted.Mma), Whole(counted.BankConflicts),
+    ];
+
+    private static string Whole(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static string Ratio(double? value) => value is { } r ? r.ToString("F2", CultureInfo.InvariantCulture) : string.Empty;
 
     private static Table Columns(params string[] names)
     {

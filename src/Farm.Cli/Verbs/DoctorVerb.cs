@@ -5,6 +5,7 @@ using Farm.Cli.Engine;
 using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Cli.Output;
+using Farm.Core;
 
 namespace Farm.Cli.Verbs;
 
@@ -17,6 +18,7 @@ internal static class DoctorVerb
         var threads = new Option<int>("--threads") { Description = "Threads to measure with.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
         var json = new Option<bool>("--json") { Description = "Prints JSON." };
         var gradients = new Option<bool>("--gradients") { Description = "Checks instead the gradient of every operation and of small whole models against finite differences, on the device." };
+        var planted = new Option<bool>("--planted") { Description = "With --device cuda-sim: plants mistakes in the kernels and shows by which name the simulator's checker finds each." };
         var device = new DeviceOption();
         var command = new Command(
             "doctor",
@@ -24,6 +26,7 @@ internal static class DoctorVerb
         command.Options.Add(threads);
         command.Options.Add(gradients);
         command.Options.Add(json);
+        command.Options.Add(planted);
         device.AddTo(command);
         command.SetAction(result =>
         {
@@ -32,6 +35,11 @@ internal static class DoctorVerb
             if (result.GetValue(gradients))
             {
                 return GradientDoctor.Run(chosen, count, result.GetValue(json), cancellation);
+            }
+
+            if (result.GetValue(planted))
+            {
+                return chosen.IsSimulator ? PlantedDoctor.Run(result.GetValue(json), cancellation) : throw new BadInputException("--planted changes kernels on the driver simulator; it needs --device cuda-sim.");
             }
 
             return chosen.IsCuda ? CudaDoctor.Run(chosen, count, result.GetValue(json), cancellation) : Cpu(count, result.GetValue(json));

@@ -44,7 +44,7 @@ internal sealed unsafe class CudaModule : IDisposable
 
     /// <summary>Hands an embedded module to the driver.</summary>
     /// <exception cref="CudaException">The driver refuses it; the message has its log.</exception>
-    internal static CudaModule Load(string name) => Load(name, Text(name));
+    internal static CudaModule Load(string name) => Load(name, CudaDriver.IsSimulator && Simulator.Rewrite is { } rewrite ? rewrite(name, Text(name)) : Text(name));
 
     internal static CudaModule Load(string name, string text)
     {

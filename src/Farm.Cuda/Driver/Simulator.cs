@@ -7,6 +7,12 @@ namespace Farm.Cuda.Driver;
 /// <summary>What the driver simulator offers beside the driver's interface: settings, and counts of what each kernel did.</summary>
 public static unsafe class Simulator
 {
+    /// <summary>
+    /// Changes the PTX of the modules that are loaded while it is set, given a module's name and text: how mistakes are planted in the shipped kernels, to
+    /// see that the checker names them. Modules stay loaded as long as a backend is open.
+    /// </summary>
+    public static Func<string, string, string>? Rewrite { get; set; }
+
     /// <summary>Changes a setting, named as its FARM_PTXSIM_ variable without the prefix.</summary>
     /// <exception cref="BadInputException">There is no such setting or value.</exception>
     public static void Configure(string setting, string value)

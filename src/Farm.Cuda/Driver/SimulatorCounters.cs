@@ -22,6 +22,12 @@ public sealed record SimulatorCounters(
     /// <summary>Nothing.</summary>
     public static SimulatorCounters Zero { get; } = new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
+    /// <summary>Tensor-core instructions of warps.</summary>
+    public long Mma { get; init; }
+
+    /// <summary>Bytes of the sectors that warps ask the caches for, each time: what several blocks read counts for each of them.</summary>
+    public long SectorBytes => LoadSectorBytes + StoreSectorBytes;
+
     /// <summary>Bytes of global memory that a launch reads or writes at all.</summary>
     public long UniqueBytes => UniqueLoadBytes + UniqueStoreBytes;
 
@@ -37,7 +43,10 @@ public sealed record SimulatorCounters(
             left.Launches + right.Launches, left.LoadBytes + right.LoadBytes, left.StoreBytes + right.StoreBytes, left.LoadSectorBytes + right.LoadSectorBytes,
             left.StoreSectorBytes + right.StoreSectorBytes, left.UniqueLoadBytes + right.UniqueLoadBytes, left.UniqueStoreBytes + right.UniqueStoreBytes,
             left.Flops + right.Flops, left.MmaFlops + right.MmaFlops, left.BankConflicts + right.BankConflicts, left.LdmatrixConflicts + right.LdmatrixConflicts,
-            left.WarpInstructions + right.WarpInstructions);
+            left.WarpInstructions + right.WarpInstructions)
+        {
+            Mma = left.Mma + right.Mma,
+        };
     }
 
     internal static SimulatorCounters Read(JsonElement json)
@@ -46,6 +55,9 @@ public sealed record SimulatorCounters(
         return new SimulatorCounters(
             Value("launches"), Value("global_load_bytes"), Value("global_store_bytes"), 32 * Value("global_load_sectors"), 32 * Value("global_store_sectors"),
             Value("global_load_unique_bytes"), Value("global_store_unique_bytes"), Value("flops"), Value("mma_flops"),
-            Value("shared_load_conflicts") + Value("shared_store_conflicts"), Value("ldmatrix_conflicts"), Value("warp_instructions"));
+            Value("shared_load_conflicts") + Value("shared_store_conflicts"), Value("ldmatrix_conflicts"), Value("warp_instructions"))
+        {
+            Mma = Value("mma"),
+        };
     }
 }

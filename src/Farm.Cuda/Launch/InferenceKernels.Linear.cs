@@ -28,6 +28,14 @@ internal static partial class InferenceKernels
     internal static readonly Kernel DenseFactors = new("linear_dense", "dense_factors", 128, "4 rows", Registers: 40);
     internal static readonly Kernel DenseBF16 = new("linear_dense", "dense_bf16", 256, "128 columns, x; 128 rows, y", MaxDynamicShared: DenseShared(3), Registers: 200);
     internal static readonly Kernel DenseBF16Rounded = new("linear_dense", "dense_bf16_rounded", 256, "128 columns, x; 128 rows, y", MaxDynamicShared: DenseShared(1), Registers: 200);
+    internal static readonly Kernel DensePackInt8 = new("linear_dense_int8", "dense_pack_int8", 128, "16 rows, x; 4 units of 64 features, y", Registers: 64);
+    internal static readonly Kernel DenseInt8 = new("linear_dense_int8", "dense_int8", 256, "128 columns, x; 128 rows, y", MaxDynamicShared: DenseInt8Shared, Registers: 200);
+    internal static readonly Kernel DensePackF32 = new("linear_dense_f32", "dense_pack_f32", 128, "a row, x; 512 features, y", Registers: 32);
+    internal static readonly Kernel DenseF32M64 = new("linear_dense_f32", "dense_f32_m64", 128, "128 columns, x; 64 rows, y", StaticShared: 3 * (64 + 128) * 64, Registers: 232);
+    internal static readonly Kernel DenseF32M128 = new("linear_dense_f32", "dense_f32_m128", 256, "128 columns, x; 128 rows, y", StaticShared: 3 * (128 + 128) * 64, Registers: 232);
+
+    /// <summary>Dynamic shared memory of the dense int8 product: four stages of 8 row tiles, 16 column tiles and the scales of both.</summary>
+    internal const int DenseInt8Shared = 4 * ((8 * 1024) + (16 * 512) + 512 + 512);
 
     /// <summary>bf16 weights with activations exact to float32.</summary>
     internal static readonly SkinnyProducts BF16Products = new(LinearBF16M16N32, LinearBF16M16N64, LinearBF16M32N32, LinearBF16M32N64, LinearBF16M64N32);

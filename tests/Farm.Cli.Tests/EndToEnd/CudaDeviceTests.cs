@@ -52,6 +52,23 @@ public sealed class CudaDeviceTests(TinyModels models) : IClassFixture<TinyModel
     }
 
     [Fact]
+    public void Should_catch_every_planted_mistake_by_its_name()
+    {
+        var result = Run(string.Empty, "doctor", "--device", "cuda-sim", "--planted", "--json");
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.DoesNotContain("\"caught\":false", result.Output, StringComparison.Ordinal);
+        foreach (string name in new[] { "read-after-write-race", "write-after-read-race", "async-copy-in-flight", "fragment", "misaligned-access", "out-of-bounds" })
+        {
+            Assert.Contains($"\"name\":\"{name}\"", result.Output, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Should_plant_mistakes_on_the_simulator_alone() =>
+        Refused("it needs --device cuda-sim", string.Empty, "doctor", "--planted");
+
+    [Fact]
     public void Should_say_that_the_device_is_lost()
     {
         var result = Run("FARM_PTXSIM_LOSE_DEVICE=1", "bench", "kernels", "--device", "cuda-sim", "--op", "scale");

@@ -1,0 +1,66 @@
+using Farm.Cli.Kernels;
+using Farm.Core;
+
+namespace Farm.Cuda.Tests.Kernels;
+
+/// <summary>What a row gets does not depend, to the bit, on the rows and prompts beside it: other kernels and other splits of the work give the same.</summary>
+public sealed class SameBitsTests
+{
+    [Theory]
+    [InlineData(DType.F32, LinearLayout.Concatenated, 200)]
+    [InlineData(DType.F32, LinearLayout.GateUp, 256)]
+    [InlineData(DType.I8, LinearLayout.Concatenated, 200)]
+    [InlineData(DType.I8, LinearLayout.GateUp, 256)]
+    [InlineData(DType.BF16, LinearLayout.Concatenated, 200)]
+    [InlineData(DType.BF16, LinearLayout.GateUp, 256)]
+    public void A_product_gives_a_row_the_same_bits_among_few_rows_and_many(DType type, LinearLayout layout, int inner)
+    {
+        const int Rows = 141, Outer = 72;
+        foreach (bool eager in new[] { false, true })
+        {
+            using var backend = Simulated.Backend(eager);
+            using var operands = new CaseOperands(backend);
+            Tensor x = operands.Real(Rows, inner), norm = operands.Real(1, inner);
+            var weight = operands.Weight(Outer, inner, type, layout);
+            foreach (var gain in new[] { default, norm })
+            {
+                var all = operands.Zero(Rows, Outer);
+                backend.Linear(x, weight, all, normWeight: gain, normEpsilon: 1e-5f);
+                float[] want = operands.Read(all);
+                foreach (int count in new[] { 1, 5, 33, 50 })
+                {
+                    int first = Rows - count;
+                    var some = operands.Zero(count, Outer);
+                    backend.Linear(x.SliceRows(first, count), weight, some, normWeight: gain, normEpsilon: 1e-5f);
+                    Assert.Equal(want[(first * Outer)..], operands.Read(some));
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(DType.BF16, 1)]
+    [InlineData(DType.BF16, 4)]
+    [InlineData(DType.F32, 1)]
+    [InlineData(DType.F32, 4)]
+    public void Attention_has_the_same_bits_split_over_spans_and_walked_whole(DType storage, int headsPerKv)
+    {
+        var model = new ModelShape("heads", 64, 64, 2 * headsPerKv, 2, 64, 100, 1);
+        int span = AttentionTable.Span(headsPerKv);
+        // A shared prompt of three spans, and a sequence of its own of as many.
+        (int Prefix, (int Queries, int Suffix)[] Sequences)[] groups = [((2 * span) + 70, [(1, 30), (1, 7), (2, 50)]), (0, [(1, (2 * span) + 9)])];
+        Assert.Equal(Run(multiprocessors: 108), Run(multiprocessors: 1));
+
+        float[] Run(int multiprocessors)
+        {
+            using var backend = Simulated.Backend();
+            backend.AttentionMultiprocessors = multiprocessors;
+            using var operands = new CaseOperands(backend);
+            var cache = new CaseCache(operands, model, groups.Sum(g => CaseCache.Rounded(g.Prefix) + g.Sequences.Sum(s => CaseCache.Rounded(s.Suffix))), storage);
+            cache.AppendAll(model);
+            Tensor queries = operands.Real(5, model.QueryWidth), y = operands.Zero(5, model.QueryWidth);
+            backend.Attention(queries, model.Heads, cache.Pool, 0, cache.Plan(groups), 0.125f, y);
+            return operands.Read(y);
+        }
+    }
+}
