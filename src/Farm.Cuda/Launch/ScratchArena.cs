@@ -11,7 +11,7 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
     private const long Alignment = 256;
     private readonly List<CudaMemory> _blocks = [];
     private int _at;
-    private long _used;
+    private long _used, _taken, _most;
 
     /// <summary>Bytes held.</summary>
     internal long Bytes => _blocks.Sum(b => b.Bytes);
@@ -21,20 +21,19 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
     {
         if (_blocks.Count > 1)
         {
-            // The last operation outgrew the block; from now on one block holds that much.
-            long total = Bytes;
+            // The last operation outgrew the block; from now on one block holds the most that an operation took.
             Release();
-            _blocks.Add(CudaMemory.Create(device, queue, total));
+            _blocks.Add(CudaMemory.Create(device, queue, _most));
         }
 
-        (_at, _used) = (0, 0);
+        (_at, _used, _taken) = (0, 0, 0);
     }
 
     /// <summary>The place up to which memory is taken.</summary>
-    internal (int Block, long Used) Mark() => (_at, _used);
+    internal (int Block, long Used, long Taken) Mark() => (_at, _used, _taken);
 
     /// <summary>What was taken since the mark is free again, for later launches of the same operation.</summary>
-    internal void Release((int Block, long Used) mark) => (_at, _used) = mark;
+    internal void Release((int Block, long Used, long Taken) mark) => (_at, _used, _taken) = mark;
 
     /// <summary>Uninitialised bytes, aligned to 256, until the next operation.</summary>
     internal nint Take(long bytes)
@@ -53,6 +52,8 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
 
         nint address = _blocks[_at].Address + (nint)_used;
         _used += size;
+        _taken += size;
+        _most = Math.Max(_most, _taken);
         return address;
     }
 
