@@ -8,8 +8,8 @@
 //
 // Two launches: items of the first leave a partial result for each row; those of the second fold the partial results of
 // their rows, walk through their own keys and write the output. Most suffixes are such items, so that only prefixes
-// leave partial results. A partial result costs 8 (dim + 2) bytes, written and read, against 4 dim for each key: with 16
-// samples of a prompt a span's are 8 % of its keys and values, 6 % where query heads share them.
+// leave partial results. A partial result costs 8 (dim + 2) bytes, written and read, against 4 dim for each key: with
+// 16 samples of a prompt a span's are 8 % of its keys and values, 6 % where query heads share them.
 //
 // A row is a query token and one of the `group` query heads of a key/value head; the rows of an item are tokens x
 // group, tokens outermost, so that the samples of a prompt share one pass over its keys.

@@ -49,8 +49,18 @@ internal sealed class Report(IReadOnlyList<Chip> chips, IReadOnlyList<PublishedF
         {
             Line(new
             {
-                kind = "pass", note = Projection.Mark, model = p.Model, pass = p.Pass, activations = p.Activations, prompts = p.Prompts, rows = p.Rows, launches = p.LaunchTotal,
-                bytes = p.Bytes, cache_bytes = p.CacheBytes, tensor_flops = p.TensorFlops, flops = p.Flops,
+                kind = "pass",
+                note = Projection.Mark,
+                model = p.Model,
+                pass = p.Pass,
+                activations = p.Activations,
+                prompts = p.Prompts,
+                rows = p.Rows,
+                launches = p.LaunchTotal,
+                bytes = p.Bytes,
+                cache_bytes = p.CacheBytes,
+                tensor_flops = p.TensorFlops,
+                flops = p.Flops,
                 projected_seconds = chips.ToDictionary(c => c.Name, c => new Projection(c, launchSeconds).Seconds(p)),
             });
         }
@@ -59,8 +69,15 @@ internal sealed class Report(IReadOnlyList<Chip> chips, IReadOnlyList<PublishedF
         {
             Line(new
             {
-                kind = "best-of-n", note = Projection.Mark, model = s.Model, activations = s.Activations, prompts = s.Prompts, samples = s.Samples, memory_bytes = Memory(s),
-                projected_tokens_per_second = chips.ToDictionary(c => c.Name, c => Tokens(s, c)), fits = chips.ToDictionary(c => c.Name, c => Memory(s) <= c.MemoryBytes),
+                kind = "best-of-n",
+                note = Projection.Mark,
+                model = s.Model,
+                activations = s.Activations,
+                prompts = s.Prompts,
+                samples = s.Samples,
+                memory_bytes = Memory(s),
+                projected_tokens_per_second = chips.ToDictionary(c => c.Name, c => Tokens(s, c)),
+                fits = chips.ToDictionary(c => c.Name, c => Memory(s) <= c.MemoryBytes),
             });
         }
 
@@ -69,8 +86,17 @@ internal sealed class Report(IReadOnlyList<Chip> chips, IReadOnlyList<PublishedF
             var c = Compare(f);
             Line(new
             {
-                kind = "published", note = Projection.Mark, engine = f.Engine, model = f.Model, chip = f.Chip, tokens_per_second = f.TokensPerSecond, conditions = f.Conditions, differs = f.Differs,
-                source = f.Source, projected_tokens_per_second = c?.Rate, share_that_equals = f.TokensPerSecond / c?.Rate,
+                kind = "published",
+                note = Projection.Mark,
+                engine = f.Engine,
+                model = f.Model,
+                chip = f.Chip,
+                tokens_per_second = f.TokensPerSecond,
+                conditions = f.Conditions,
+                differs = f.Differs,
+                source = f.Source,
+                projected_tokens_per_second = c?.Rate,
+                share_that_equals = f.TokensPerSecond / c?.Rate,
             });
         }
 
@@ -78,7 +104,10 @@ internal sealed class Report(IReadOnlyList<Chip> chips, IReadOnlyList<PublishedF
         {
             Line(new
             {
-                kind = "training", note = Projection.Mark, model = t.Gradients.Model, memory_bytes = t.Gradients.MemoryBytes,
+                kind = "training",
+                note = Projection.Mark,
+                model = t.Gradients.Model,
+                memory_bytes = t.Gradients.MemoryBytes,
                 projected_tokens_per_second = chips.ToDictionary(c => c.Name, c => Trained(t, c)),
             });
         }

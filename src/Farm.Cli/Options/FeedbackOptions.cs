@@ -135,7 +135,8 @@ internal abstract class FeedbackOptions
             result.GetRequiredValue(_policy), result.GetRequiredValue(_reward), result.GetRequiredValue(_input), eval, output, restart, layout, lora, type,
             result.GetValue(_saveDtype) is { } save ? Type("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)), result.GetValue(_recompute),
             result.GetValue(_promptDictionary), result.GetValue(_maxInstances) is not { } most ? null : most >= 1 ? most : throw new BadInputException($"--max-instances must be at least 1, not {most}."),
-            initValueWithReward, result.GetValue(_json)) { Device = device, Bf16Activations = bf16Activations };
+            initValueWithReward, result.GetValue(_json))
+        { Device = device, Bf16Activations = bf16Activations };
     }
 
     private static DType Type(string flag, string name) => name switch

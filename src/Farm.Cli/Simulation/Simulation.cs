@@ -144,29 +144,29 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
         switch (method)
         {
             case "dpo":
-            {
-                var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.DpoLearningRate, 1);
-                var session = TrainingSession.Open(tuning, ModelHead.Language);
-                session.Run(
-                    new DpoTask(settings.DpoBeta), session.Builder.PreferencePairs(TrainingData.Preferences(tuning.Train, null)), null, cancellation, DpoVerb.Prepare(tuning, cancellation), quiet: true);
-                break;
-            }
+                {
+                    var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.DpoLearningRate, 1);
+                    var session = TrainingSession.Open(tuning, ModelHead.Language);
+                    session.Run(
+                        new DpoTask(settings.DpoBeta), session.Builder.PreferencePairs(TrainingData.Preferences(tuning.Train, null)), null, cancellation, DpoVerb.Prepare(tuning, cancellation), quiet: true);
+                    break;
+                }
 
             case "feedme":
-            {
-                var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.TuneLearningRate, settings.FeedbackEpochs);
-                var session = TrainingSession.Open(tuning, ModelHead.Language);
-                session.Run(new SftTask(), session.Builder.Sft(FeedMe.Rows(TrainingData.Preferences(tuning.Train, null))), null, cancellation, quiet: true);
-                break;
-            }
+                {
+                    var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.TuneLearningRate, settings.FeedbackEpochs);
+                    var session = TrainingSession.Open(tuning, ModelHead.Language);
+                    session.Run(new SftTask(), session.Builder.Sft(FeedMe.Rows(TrainingData.Preferences(tuning.Train, null))), null, cancellation, quiet: true);
+                    break;
+                }
 
             case "reward-condition":
-            {
-                var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.TuneLearningRate, settings.FeedbackEpochs);
-                var session = TrainingSession.Open(tuning, ModelHead.Language, RewardConditioning.Tokens);
-                session.Run(new SftTask(), session.Builder.Sft(RewardConditioning.Rows(TrainingData.Preferences(tuning.Train, null))), null, cancellation, quiet: true);
-                break;
-            }
+                {
+                    var tuning = Tuning(Policy, In("preferences-noisy.json"), In(method), settings.TuneLearningRate, settings.FeedbackEpochs);
+                    var session = TrainingSession.Open(tuning, ModelHead.Language, RewardConditioning.Tokens);
+                    session.Run(new SftTask(), session.Builder.Sft(RewardConditioning.Rows(TrainingData.Preferences(tuning.Train, null))), null, cancellation, quiet: true);
+                    break;
+                }
 
             case "expert-iteration":
                 ExpertIterationVerb.Run(
@@ -307,7 +307,8 @@ internal sealed class Simulation(string output, SimulationSettings settings, IRe
     private int QueryLength => PocketWorld.Context - settings.ResponseLength;
 
     private FeedbackSettings Feedback(string name, string kind) => new(
-        Policy, Reward(kind), "pocket:unlabeled", null, In(name), false, PpoLayout.Full, null, DType.F32, DType.F32, settings.Threads, false, null, null, true, false) { Device = settings.Device ?? DeviceChoice.Cpu };
+        Policy, Reward(kind), "pocket:unlabeled", null, In(name), false, PpoLayout.Full, null, DType.F32, DType.F32, settings.Threads, false, null, null, true, false)
+    { Device = settings.Device ?? DeviceChoice.Cpu };
 
     private TrainingSettings Tuning(string model, string train, string folder, double learningRate, int epochs, int batch = 32)
     {

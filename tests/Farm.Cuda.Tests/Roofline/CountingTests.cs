@@ -14,7 +14,16 @@ public sealed class CountingTests
 
     private static readonly ModelConfig Config = new()
     {
-        VocabularySize = 512, HiddenSize = 128, IntermediateSize = 256, Layers = 3, AttentionHeads = 4, KeyValueHeads = 2, HeadDim = 32, MaxPositionEmbeddings = 512, BosId = 0, EosIds = [1],
+        VocabularySize = 512,
+        HiddenSize = 128,
+        IntermediateSize = 256,
+        Layers = 3,
+        AttentionHeads = 4,
+        KeyValueHeads = 2,
+        HeadDim = 32,
+        MaxPositionEmbeddings = 512,
+        BosId = 0,
+        EosIds = [1],
     };
 
     public static TheoryData<string> Operations => ["linear", "gate-up", "forward", "input-gradient", "weight-gradient", "cross-entropy", "rms-norm", "rms-norm-backward", "swiglu-backward", "attention"];
