@@ -61,7 +61,8 @@ public sealed class CublasProductTests
         long launches = backend.Launches;
         backend.MatMul(a, false, b, true, c);
         Assert.Equal(expected, backend.LibraryProducts);
-        Assert.Equal(1 - expected, backend.Launches - launches);
+        // The own kernels pack operands that do not lie on 16 bytes first.
+        Assert.Equal(expected == 1, backend.Launches == launches);
     }
 
     [Fact]
