@@ -1,6 +1,7 @@
-// A stand-in for cuBLASLt: the entry points that Farm calls, over memory of the driver simulator, so that the host code around them is tested without
-// NVIDIA's library. It is strict where the library documents a rule and may be lenient, it multiplies on the CPU, and it waits for its stream first.
-// Constants are the published values of cublasLt.h and cublas_api.h of CUDA 11 to 13.
+// A stand-in for cuBLASLt: the entry points that Farm calls, over memory of the driver simulator, so that the host code
+// around them is tested without NVIDIA's library. It is strict where the library documents a rule and may be lenient,
+// it multiplies on the CPU, and it waits for its stream first. Constants are the published values of cublasLt.h and
+// cublas_api.h of CUDA 11 to 13.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -62,7 +63,8 @@ static_assert(sizeof(Heuristic) == 96);
 
 std::mutex gate;
 std::vector<std::unique_ptr<Object>> objects;
-// Handles made, handles destroyed, objects alive, algorithms chosen, products done, the reduction schemes that the last choice allowed.
+// Handles made, handles destroyed, objects alive, algorithms chosen, products done, the reduction schemes that the last
+// choice allowed.
 std::int64_t counts[6];
 int choice_answer = Success, product_answer = Success;
 
@@ -132,14 +134,15 @@ struct Shape {
         m = ta ? a->columns : a->rows;
         k = ta ? a->rows : a->columns;
         n = tb ? b->rows : b->columns;
-        return k == (tb ? b->columns : b->rows) && c->rows == m && c->columns == n && d->rows == m && d->columns == n && c->ld == d->ld && a->type == b->type &&
-               c->type == Float32 && d->type == Float32;
+        return k == (tb ? b->columns : b->rows) && c->rows == m && c->columns == n && d->rows == m && d->columns == n &&
+               c->ld == d->ld && a->type == b->type && c->type == Float32 && d->type == Float32;
     }
 
     std::uint64_t mark() const {
         std::uint64_t hash = 1469598103934665603u;
-        for (const std::uint64_t part : {m, n, k, (std::uint64_t)a->ld, (std::uint64_t)b->ld, (std::uint64_t)c->ld, (std::uint64_t)a->type,
-                                         (std::uint64_t)(product->turned[0] * 2 + product->turned[1])}) {
+        for (const std::uint64_t part :
+             {m, n, k, (std::uint64_t)a->ld, (std::uint64_t)b->ld, (std::uint64_t)c->ld, (std::uint64_t)a->type,
+              (std::uint64_t)(product->turned[0] * 2 + product->turned[1])}) {
             hash = (hash ^ part) * 1099511628211u;
         }
         return hash;
@@ -173,7 +176,8 @@ bool fetch(const Layout& layout, std::uint64_t address, std::vector<double>& val
     return true;
 }
 
-bool multiply(const Shape& s, float alpha, std::uint64_t a_address, std::uint64_t b_address, float beta, std::uint64_t c_address, std::uint64_t d_address) {
+bool multiply(const Shape& s, float alpha, std::uint64_t a_address, std::uint64_t b_address, float beta,
+              std::uint64_t c_address, std::uint64_t d_address) {
     std::vector<double> a, b, c;
     // C is not read where beta is 0: it may hold anything.
     if (!fetch(*s.a, a_address, a) || !fetch(*s.b, b_address, b) || (beta != 0 && !fetch(*s.c, c_address, c))) {
@@ -243,14 +247,16 @@ STANDIN_EXPORT int cublasLtMatmulDescSetAttribute(void* handle, int attribute, c
     auto* product = find<Product>(handle);
     std::int32_t operation = 0;
     // 3 and 4: how A and B are turned.
-    if (product == nullptr || (attribute != 3 && attribute != 4) || !read(operation, value, bytes) || operation < 0 || operation > 1) {
+    if (product == nullptr || (attribute != 3 && attribute != 4) || !read(operation, value, bytes) || operation < 0 ||
+        operation > 1) {
         return InvalidValue;
     }
     product->turned[attribute - 3] = operation;
     return Success;
 }
 
-STANDIN_EXPORT int cublasLtMatrixLayoutCreate(void** layout, int type, std::uint64_t rows, std::uint64_t columns, std::int64_t ld) {
+STANDIN_EXPORT int cublasLtMatrixLayoutCreate(void** layout, int type, std::uint64_t rows, std::uint64_t columns,
+                                              std::int64_t ld) {
     const std::lock_guard lock(gate);
     if ((type != Float32 && type != BFloat16) || rows == 0 || columns == 0 || ld < (std::int64_t)rows) {
         return InvalidValue;
@@ -279,7 +285,8 @@ STANDIN_EXPORT int cublasLtMatmulPreferenceDestroy(void* preference) {
     return destroy<Preference>(preference);
 }
 
-STANDIN_EXPORT int cublasLtMatmulPreferenceSetAttribute(void* handle, int attribute, const void* value, std::size_t bytes) {
+STANDIN_EXPORT int cublasLtMatmulPreferenceSetAttribute(void* handle, int attribute, const void* value,
+                                                        std::size_t bytes) {
     const std::lock_guard lock(gate);
     auto* preference = find<Preference>(handle);
     if (preference == nullptr) {
@@ -300,11 +307,13 @@ STANDIN_EXPORT int cublasLtMatmulPreferenceSetAttribute(void* handle, int attrib
     }
 }
 
-STANDIN_EXPORT int cublasLtMatmulAlgoGetHeuristic(void* handle, void* product, void* a, void* b, void* c, void* d, void* preference_, int asked, Heuristic* results, int* found) {
+STANDIN_EXPORT int cublasLtMatmulAlgoGetHeuristic(void* handle, void* product, void* a, void* b, void* c, void* d,
+                                                  void* preference_, int asked, Heuristic* results, int* found) {
     const std::lock_guard lock(gate);
     const auto* preference = find<Preference>(preference_);
     Shape shape;
-    if (find<Handle>(handle) == nullptr || preference == nullptr || asked < 1 || results == nullptr || found == nullptr || !shape.resolve(product, a, b, c, d)) {
+    if (find<Handle>(handle) == nullptr || preference == nullptr || asked < 1 || results == nullptr ||
+        found == nullptr || !shape.resolve(product, a, b, c, d)) {
         return InvalidValue;
     }
     counts[3]++;
@@ -324,12 +333,14 @@ STANDIN_EXPORT int cublasLtMatmulAlgoGetHeuristic(void* handle, void* product, v
     return Success;
 }
 
-STANDIN_EXPORT int cublasLtMatmul(void* handle, void* product, const void* alpha, std::uint64_t a, void* a_layout, std::uint64_t b, void* b_layout, const void* beta, std::uint64_t c,
-                                  void* c_layout, std::uint64_t d, void* d_layout, const Algorithm* algorithm, std::uint64_t workspace, std::size_t workspace_bytes, void* stream) {
+STANDIN_EXPORT int cublasLtMatmul(void* handle, void* product, const void* alpha, std::uint64_t a, void* a_layout,
+                                  std::uint64_t b, void* b_layout, const void* beta, std::uint64_t c, void* c_layout,
+                                  std::uint64_t d, void* d_layout, const Algorithm* algorithm, std::uint64_t workspace,
+                                  std::size_t workspace_bytes, void* stream) {
     const std::lock_guard lock(gate);
     Shape shape;
-    if (find<Handle>(handle) == nullptr || alpha == nullptr || beta == nullptr || algorithm == nullptr || !shape.resolve(product, a_layout, b_layout, c_layout, d_layout) ||
-        algorithm->data[0] != shape.mark()) {
+    if (find<Handle>(handle) == nullptr || alpha == nullptr || beta == nullptr || algorithm == nullptr ||
+        !shape.resolve(product, a_layout, b_layout, c_layout, d_layout) || algorithm->data[0] != shape.mark()) {
         return InvalidValue;
     }
     if (product_answer != Success) {
