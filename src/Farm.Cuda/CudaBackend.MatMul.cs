@@ -48,18 +48,24 @@ public sealed partial class CudaBackend
         var grid = new Grid(checked(Grid.Over(m, side) * Grid.Over(n, side)));
         if (Compute == CudaCompute.F32 && b.DType == DType.F32)
         {
-            a = OnSixteenBytes(a);
-            b = OnSixteenBytes(b);
-            bool wide = c.Address % 16 == 0 && c.Stride % 4 == 0;
-            Launch(TrainingKernels.MatMulF32(transposeA, transposeB, side), grid, a, b, c, a.Stride, b.Stride, c.Stride, m, n, k, accumulate ? 1 : 0, wide ? 1 : 0);
+            if (!LibraryProduct(new Planes(a.Address, 0, a.Stride), new Planes(b.Address, 0, b.Stride), bf16: false, terms: 1, transposeA, transposeB, c, k, accumulate))
+            {
+                a = OnSixteenBytes(a);
+                b = OnSixteenBytes(b);
+                bool wide = c.Address % 16 == 0 && c.Stride % 4 == 0;
+                Launch(TrainingKernels.MatMulF32(transposeA, transposeB, side), grid, a, b, c, a.Stride, b.Stride, c.Stride, m, n, k, accumulate ? 1 : 0, wide ? 1 : 0);
+            }
         }
         else
         {
             // A float32 operand is exact in three terms; b is bfloat16 already, or rounded as asked.
             int terms = Compute == CudaCompute.F32 ? 3 : 1;
             Planes x = PlanesOf(a, terms), y = PlanesOf(b, 1);
-            Launch(TrainingKernels.MatMulBf16(transposeA, transposeB, side), grid with { DynamicShared = 4 * 2 * side * 32 * 2 }, x.Address, y.Address, c, x.Size, y.Size,
-                x.Stride, y.Stride, c.Stride, m, n, k, terms == 3 ? ThreePairs : OnePair, terms, accumulate ? 1 : 0);
+            if (!LibraryProduct(x, y, bf16: true, terms, transposeA, transposeB, c, k, accumulate))
+            {
+                Launch(TrainingKernels.MatMulBf16(transposeA, transposeB, side), grid with { DynamicShared = 4 * 2 * side * 32 * 2 }, x.Address, y.Address, c, x.Size, y.Size,
+                    x.Stride, y.Stride, c.Stride, m, n, k, terms == 3 ? ThreePairs : OnePair, terms, accumulate ? 1 : 0);
+            }
         }
 
         _scratch.Release(mark);

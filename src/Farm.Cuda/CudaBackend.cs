@@ -17,6 +17,7 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
     private readonly CommandQueue _queue;
     private readonly Staging _staging;
     private readonly ScratchArena _scratch;
+    private readonly CublasLt? _blas;
     private bool _disposed;
 
     /// <summary>Opens a GPU.</summary>
@@ -26,8 +27,9 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
     /// Rounds to bf16 what meets bf16 weights, keys or values in a product, as a model run wholly in bf16 does: a third of the tensor-core work.
     /// Otherwise such an operand enters as three terms of bf16, which hold its float32 value exactly. Sums are float32 either way.
     /// </param>
-    /// <exception cref="BadInputException">There is no driver or no such GPU, or either is too old; the message says which.</exception>
-    public CudaBackend(int ordinal = 0, bool simulator = false, bool bf16Activations = false)
+    /// <param name="cublasLt">Lets NVIDIA's cuBLASLt do the large products of <see cref="MatMul"/>; it is loaded only then.</param>
+    /// <exception cref="BadInputException">There is no driver, no such GPU or no cuBLASLt, or one is too old; the message says which.</exception>
+    public CudaBackend(int ordinal = 0, bool simulator = false, bool bf16Activations = false, bool cublasLt = false)
     {
         Bf16Activations = bf16Activations;
         CudaDriver.Use(simulator);
@@ -35,10 +37,12 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
         try
         {
             _device.Enter();
+            _blas = cublasLt ? CublasLt.Open() : null;
             _queue = new CommandQueue(_device);
         }
         catch
         {
+            _blas?.Dispose();
             _device.Dispose();
             throw;
         }
@@ -150,6 +154,7 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
         finally
         {
             _attention?.Dispose();
+            _blas?.Dispose();
             _scratch.Dispose();
             _staging.Dispose();
             _queue.Dispose();

@@ -15,9 +15,9 @@ internal static class Backends
     public static IReinforcementBackend Create(EngineSettings settings) => Create(settings.Device, settings.Threads, settings.Bf16Activations);
 
     /// <summary>The backend of a device.</summary>
-    /// <exception cref="BadInputException">There is no such device here; the message says what was looked for.</exception>
+    /// <exception cref="BadInputException">There is no such device here, or no cuBLASLt; the message says what was looked for.</exception>
     public static IReinforcementBackend Create(DeviceChoice device, int threads, bool bf16Activations = false) => device.IsCuda
-        ? new CudaBackend(device.Ordinal, device.IsSimulator, bf16Activations) { Compute = bf16Activations ? CudaCompute.BF16 : CudaCompute.F32 }
+        ? new CudaBackend(device.Ordinal, device.IsSimulator, bf16Activations, device.CublasLt) { Compute = bf16Activations ? CudaCompute.BF16 : CudaCompute.F32 }
         : new CpuBackend(threads, bf16Activations: bf16Activations);
 
     /// <summary>Refuses a run that a device with memory of its own does not hold, before anything is loaded; says so where the host does not.</summary>

@@ -16,6 +16,12 @@ internal sealed record DeviceChoice(string Name, bool IsCuda, bool IsSimulator, 
     /// <summary>The CPU.</summary>
     public static DeviceChoice Cpu { get; } = new("cpu", IsCuda: false, IsSimulator: false, Ordinal: 0);
 
+    /// <summary>Whether cuBLASLt does the large products of training: what <c>--blas</c> names.</summary>
+    public bool CublasLt { get; init; }
+
+    /// <summary>What decides the last bits of a training step, for the fingerprint of a run.</summary>
+    public string Fingerprint => CublasLt ? $"{Name}, cublaslt" : Name;
+
     /// <summary>Reads the flag's value.</summary>
     public static DeviceChoice Parse(string text) => text switch
     {

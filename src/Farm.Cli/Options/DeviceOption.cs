@@ -15,8 +15,8 @@ internal sealed class DeviceOption
 
     private readonly Option<string> _blas = new("--blas")
     {
-        Description = "Whose kernels multiply large matrices on a GPU; there are only Farm's own so far.",
-        HelpName = "own",
+        Description = "Whose kernels do the large products of training on a GPU: Farm's own, or those of NVIDIA's cuBLASLt where it is installed (not yet run against it).",
+        HelpName = "own|cublaslt",
         DefaultValueFactory = _ => "own",
     };
 
@@ -27,8 +27,16 @@ internal sealed class DeviceOption
         command.Options.Add(_blas);
     }
 
-    /// <summary>Reads the flag.</summary>
-    public DeviceChoice Read(ParseResult result) => result.GetRequiredValue(_blas) is "own"
-        ? DeviceChoice.Parse(result.GetRequiredValue(_device))
-        : throw new BadInputException($"--blas must be own, not '{result.GetRequiredValue(_blas)}': products by cuBLASLt are not built in, Farm's own kernels do all of them.");
+    /// <summary>Reads the flags.</summary>
+    public DeviceChoice Read(ParseResult result)
+    {
+        var device = DeviceChoice.Parse(result.GetRequiredValue(_device));
+        return result.GetRequiredValue(_blas) switch
+        {
+            "own" => device,
+            "cublaslt" when device.IsCuda => device with { CublasLt = true },
+            "cublaslt" => throw new BadInputException($"--blas cublaslt goes with --device cuda, not {device.Name}: the CPU's products are Farm's own."),
+            var other => throw new BadInputException($"--blas must be own or cublaslt, not '{other}'."),
+        };
+    }
 }

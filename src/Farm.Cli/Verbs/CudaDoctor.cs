@@ -19,7 +19,7 @@ internal static class CudaDoctor
     /// <summary>Runs the checks; a device that cannot be used is bad input, a kernel that differs a failure.</summary>
     public static int Run(DeviceChoice device, int threads, bool json, CancellationToken cancellation)
     {
-        using var backend = new CudaBackend(device.Ordinal, device.IsSimulator);
+        using var backend = new CudaBackend(device.Ordinal, device.IsSimulator, cublasLt: device.CublasLt);
         bool simulated = CudaDriver.IsSimulator;
         using var reference = new CpuBackend(threads);
         if (!json)

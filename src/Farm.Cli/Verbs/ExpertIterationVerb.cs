@@ -80,7 +80,7 @@ internal static class ExpertIterationVerb
         };
         if (settings.Device.IsCuda)
         {
-            fingerprint["device"] = settings.Bf16Activations ? $"{settings.Device.Name}, bf16 activations" : settings.Device.Name;
+            fingerprint["device"] = settings.Bf16Activations ? $"{settings.Device.Fingerprint}, bf16 activations" : settings.Device.Fingerprint;
         }
 
         string stamp = file + ".settings.json";

@@ -3,7 +3,7 @@ namespace Farm.Cuda.Driver;
 /// <summary>Counts driver objects made and not yet given back, so that a test can tell that nothing leaks. Nothing here is ever freed by a finalizer.</summary>
 internal static class Ledger
 {
-    private static long _contexts, _modules, _streams, _events, _buffers, _bytes, _pinned, _graphs;
+    private static long _contexts, _modules, _streams, _events, _buffers, _bytes, _pinned, _graphs, _libraries;
 
     internal static ref long Contexts => ref _contexts;
 
@@ -21,8 +21,10 @@ internal static class Ledger
 
     internal static ref long Graphs => ref _graphs;
 
+    internal static ref long Libraries => ref _libraries;
+
     /// <summary>Everything alive, for comparison.</summary>
-    internal static (long Contexts, long Modules, long Streams, long Events, long Buffers, long Bytes, long Pinned, long Graphs) Snapshot() =>
+    internal static (long Contexts, long Modules, long Streams, long Events, long Buffers, long Bytes, long Pinned, long Graphs, long Libraries) Snapshot() =>
         (Interlocked.Read(ref _contexts), Interlocked.Read(ref _modules), Interlocked.Read(ref _streams), Interlocked.Read(ref _events),
-            Interlocked.Read(ref _buffers), Interlocked.Read(ref _bytes), Interlocked.Read(ref _pinned), Interlocked.Read(ref _graphs));
+            Interlocked.Read(ref _buffers), Interlocked.Read(ref _bytes), Interlocked.Read(ref _pinned), Interlocked.Read(ref _graphs), Interlocked.Read(ref _libraries));
 }

@@ -114,6 +114,24 @@ internal sealed unsafe class CommandQueue : IDisposable
         }
     }
 
+    /// <summary>Hands everything over and gives the stream, for a library's call that is queued behind it; such calls are not part of graphs.</summary>
+    internal nint BeginCall()
+    {
+        Flush();
+        _device.Enter();
+        return _stream.Handle;
+    }
+
+    /// <summary>Ends what <see cref="BeginCall"/> began: with FARM_CUDA_SYNC=1, waits, so that a fault names the call.</summary>
+    /// <param name="doing">The call in words, as "...ing ...".</param>
+    internal void EndCall(string doing)
+    {
+        if (SynchronousLaunches)
+        {
+            CudaDriver.Check(CudaApi.cuStreamSynchronize(_stream.Handle), doing);
+        }
+    }
+
     public void Dispose()
     {
         foreach (var graph in _recorded)

@@ -107,9 +107,15 @@ public sealed class CudaDeviceTests(TinyModels models) : IClassFixture<TinyModel
     [Theory]
     [InlineData("--op frobnicate is no operation", "bench", "kernels", "--op", "frobnicate")]
     [InlineData("--model must be one of small, tinyllama, llama-7b, llama-3.1-8b", "bench", "kernels", "--model", "big")]
-    [InlineData("--blas must be own", "bench", "kernels", "--blas", "cublaslt")]
+    [InlineData("--blas must be own or cublaslt, not 'mkl'", "bench", "kernels", "--blas", "mkl")]
+    [InlineData("--blas cublaslt goes with --device cuda, not cpu", "bench", "kernels", "--blas", "cublaslt")]
+    [InlineData("looked for a stand-in's name in FARM_CUBLASLT", "bench", "kernels", "--device", "cuda-sim", "--blas", "cublaslt")]
     [InlineData("farm bench sample measures time", "bench", "sample", "--model", "nowhere", "--device", "cuda-sim")]
     public void Should_refuse_what_it_cannot_do(string expected, params string[] arguments) => Refused(expected, string.Empty, arguments);
+
+    [Fact]
+    public void Should_name_a_cublaslt_that_is_not_there() =>
+        Refused("FARM_CUBLASLT names /nowhere/libcublasLt.so, which is not there.", "FARM_CUBLASLT=/nowhere/libcublasLt.so", "bench", "kernels", "--device", "cuda-sim", "--blas", "cublaslt");
 
     private static string Ids(string json)
     {
