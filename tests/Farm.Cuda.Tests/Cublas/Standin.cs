@@ -53,5 +53,10 @@ internal static unsafe class Standin
     /// <summary>What choosing an algorithm and multiplying answer from now on.</summary>
     internal static void Answer(CublasStatus choice, CublasStatus product) => ((delegate* unmanaged<int, int, void>)Entry("cublasLtStandinAnswer"))((int)choice, (int)product);
 
-    private static nint Entry(string name) => NativeLibrary.GetExport(NativeLibrary.Load(Path), name);
+    private static nint Entry(string name)
+    {
+        // The stand-in finds the driver's entry points in the simulator that the process has loaded.
+        CudaDriver.Use(simulator: true);
+        return NativeLibrary.GetExport(NativeLibrary.Load(Path), name);
+    }
 }
