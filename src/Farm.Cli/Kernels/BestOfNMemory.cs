@@ -47,7 +47,7 @@ internal sealed record BestOfNMemory(ModelShape Model, int Prompts, int Samples,
 
     /// <summary>
     /// What the kernels of one operation hand each other: the rows of a dense product as three terms of bf16, or the partial results of attention over a prompt and
-    /// responses, rounded up to a power of two.
+    /// responses, rounded up to a power of two: at most as many as said here, since one prompt's spans may be walked as one.
     /// </summary>
     public long Scratch
     {

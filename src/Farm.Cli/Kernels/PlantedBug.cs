@@ -15,7 +15,7 @@ internal sealed record PlantedBug(string Mistake, string Module, string[] Names,
 {
     private static readonly Regex Entry = new(@"^\{.*?^\}", RegexOptions.Multiline | RegexOptions.Singleline);
 
-    /// <summary>The bar of the kernels' issue and more: barriers, waits, fragments, alignment, bounds.</summary>
+    /// <summary>All of them: barriers, waits, fragments, alignment, bounds.</summary>
     public static IEnumerable<PlantedBug> All()
     {
         var product = new KernelCase("matmul", "[128, 96] x [96, 80], bf16", 0, 0, 0, o =>

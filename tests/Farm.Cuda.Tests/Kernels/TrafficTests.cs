@@ -7,7 +7,7 @@ namespace Farm.Cuda.Tests.Kernels;
 /// <summary>
 /// What the kernels move, by the simulator's counters. Two numbers: "memory", the distinct sectors of 32 bytes that a launch touches, each once, which is what
 /// memory is asked for while the L2 cache holds what blocks read again; and "cache", the sectors of every warp's every request, which is what L2 is asked
-/// for: what several blocks read counts for each of them. The bars of the issue are of memory; where the design leans on L2, both are stated.
+/// for: what several blocks read counts for each of them. The bars are of memory; where the design leans on L2, both are stated.
 /// </summary>
 public sealed class TrafficTests
 {
