@@ -4,6 +4,7 @@ using Farm.Cli.Tests.Support;
 namespace Farm.Cli.Tests.EndToEnd;
 
 /// <summary>Bad input, through <see cref="Program.Main"/>: exit code 2, one sentence on standard error, nothing on standard output or in the output folder.</summary>
+[Collection("console")]
 public sealed class BadInputTests(TinyModels models) : IClassFixture<TinyModels>, IDisposable
 {
     private readonly TemporaryFolder _folder = new();
