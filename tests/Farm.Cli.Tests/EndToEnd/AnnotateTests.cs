@@ -127,7 +127,7 @@ public sealed class AnnotateTests : IDisposable
         string[] arguments = ["annotate", "pairs", "--judge", Judge(), "--output", _folder.File("out.json"), "--base-url", server.BaseUrl, "--journal", journal];
         using (var first = Start("k", [.. arguments, "--input", Pairs(3)]))
         {
-            SpinWait.SpinUntil(() => server.Requests > 0, TimeSpan.FromMinutes(1));
+            SpinWait.SpinUntil(() => server.Requests > 0, TimeSpan.FromMinutes(10));
             var second = Run("k", [.. arguments, "--input", Pairs(3)]);
             Assert.Equal(2, second.ExitCode);
             Assert.Contains("is in use by another run", second.Error, StringComparison.Ordinal);
@@ -236,7 +236,7 @@ public sealed class AnnotateTests : IDisposable
         foreach (int stopAt in new[] { 250, 600 })
         {
             using var process = Start("k", arguments);
-            SpinWait.SpinUntil(() => process.HasExited || Locked(() => answered.Count) >= stopAt, TimeSpan.FromMinutes(2));
+            SpinWait.SpinUntil(() => process.HasExited || Locked(() => answered.Count) >= stopAt, TimeSpan.FromMinutes(10));
             process.Kill();
             using var reader = Farm.Annotation.Journaling.AnnotationJournal.Open(journal);
             Locked(() =>

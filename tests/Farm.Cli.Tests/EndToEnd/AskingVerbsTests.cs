@@ -98,7 +98,7 @@ public sealed class AskingVerbsTests : IDisposable
         string output = Output(verb);
         using (var process = FarmProcess.StartAsking("sk-test-key", arguments))
         {
-            SpinWait.SpinUntil(() => process.HasExited || answered.Count >= 3, TimeSpan.FromMinutes(1));
+            SpinWait.SpinUntil(() => process.HasExited || answered.Count >= 3, TimeSpan.FromMinutes(10));
             process.Signal("INT");
             var stopped = process.Finish();
             Assert.Equal((130, ""), (stopped.ExitCode, stopped.ExitCode == 130 ? "" : stopped.Error));
@@ -207,7 +207,7 @@ public sealed class AskingVerbsTests : IDisposable
         string[] arguments = [.. Arguments("oai-baseline", server.BaseUrl), "--json"];
         using (var process = FarmProcess.StartAsking("k", arguments))
         {
-            SpinWait.SpinUntil(() => process.HasExited || answered.Count >= 6, TimeSpan.FromMinutes(1));
+            SpinWait.SpinUntil(() => process.HasExited || answered.Count >= 6, TimeSpan.FromMinutes(10));
             process.Kill();
         }
 

@@ -9,7 +9,7 @@ internal sealed record FarmResult(int ExitCode, string Output, string Error);
 /// <summary>The real command line in a process of its own.</summary>
 internal sealed class FarmProcess : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
     private readonly Process _process;
     private readonly Task<string> _error;
 
