@@ -66,67 +66,36 @@ public sealed partial class CudaBackend
         }
     }
 
-    // Rows in the product's order and, with a norm, their factors; then the product over tiles.
+    // One launch: its first blocks prepare the rows, 16 of them and a part of their features at a time, in scratch memory (linear_dense.cuh).
     private void DenseLinear(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, float normEpsilon, int flags)
     {
         _scratch.Reset();
-        nint factors = 0;
-        if (!normWeight.IsNone)
-        {
-            factors = Scratch((long)input.Rows * sizeof(float));
-            Launch(InferenceKernels.DenseFactors, new Grid(Grid.Over(input.Rows, 4)), input, input.Stride, normEpsilon, input.Rows, input.Columns, weight.Units, flags, factors);
-        }
-
+        int rowTiles = Grid.Over(input.Rows, DenseRows.Tile), rows = weight.DType == DType.F32 && input.Rows <= 64 ? 64 : 128, gate = weight.Layout == LinearLayout.GateUp ? 1 : 0;
+        int columnTiles = weight.DType == DType.F32 ? 4 : 16;
+        var grid = new Grid(Grid.Over(weight.Tiles, columnTiles), Grid.Over(input.Rows, rows));
+        bool prepares = weight.DType != DType.F32 || !normWeight.IsNone || input.Columns != weight.Units * CudaLinearWeight.UnitFeatures || !HasVectorRows(input);
+        int parts = DenseRows.Parts(weight.Units, !normWeight.IsNone), lots = prepares ? DenseRows.Lots(rowTiles, parts) : 0;
+        long prepared = prepares ? DenseRows.Bytes(weight.DType, Bf16Activations) * rowTiles * weight.Units : 0;
+        nint rowData = prepares ? Scratch(prepared) : 0, squares = normWeight.IsNone ? 0 : Scratch(DenseRows.SquareBytes * rowTiles);
+        nint counters = _rowCounters.Address;
         switch (weight.DType)
         {
             case DType.F32:
-                DenseF32(input, weight, output, bias, normWeight, factors, flags);
+                Launch(rows == 64 ? InferenceKernels.DenseF32M64 : InferenceKernels.DenseF32M128, grid, input, input.Stride, weight.Data, normWeight, normEpsilon, bias, output, output.Stride,
+                    input.Rows, input.Columns, weight.OutFeatures, weight.Units, weight.Tiles, gate, flags, rowData, squares, parts, counters, lots);
                 break;
             case DType.I8:
-                DenseInt8(input, weight, output, bias, normWeight, factors, flags);
+                nint rowScales = Scratch(DenseRows.ScaleBytes * rowTiles * weight.Units);
+                Launch(InferenceKernels.DenseInt8, grid with { DynamicShared = InferenceKernels.DenseInt8Shared }, input, input.Stride, weight.Data, weight.Scales, normWeight, normEpsilon, bias, output,
+                    output.Stride, input.Rows, input.Columns, weight.OutFeatures, weight.Units, weight.Tiles, gate, flags, rowData, rowScales, squares, parts, counters, lots);
                 break;
             default:
-                DenseBF16(input, weight, output, bias, normWeight, factors, flags);
+                Launch(Bf16Activations ? InferenceKernels.DenseBF16Rounded : InferenceKernels.DenseBF16, grid with { DynamicShared = InferenceKernels.DenseShared(Bf16Activations ? 1 : 3) }, input,
+                    input.Stride, weight.Data, normWeight, normEpsilon, bias, output, output.Stride, input.Rows, input.Columns, weight.OutFeatures, weight.Units, weight.Tiles, gate, flags, rowData,
+                    squares, parts, counters, lots);
                 break;
         }
     }
-
-    private void DenseBF16(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
-    {
-        int terms = Bf16Activations ? 1 : 3, rowTiles = Grid.Over(input.Rows, 16), blocks = 2 * weight.Units;
-        nint packed = Scratch((long)rowTiles * blocks * 2 * terms * 512);
-        Launch(Bf16Activations ? InferenceKernels.DensePackBF16Rounded : InferenceKernels.DensePackBF16, new Grid(Grid.Over(blocks, 4), rowTiles), input, input.Stride, normWeight,
-            input.Rows, input.Columns, weight.Units, flags, packed);
-        Launch(Bf16Activations ? InferenceKernels.DenseBF16Rounded : InferenceKernels.DenseBF16,
-            new Grid(Grid.Over(weight.Tiles, 16), Grid.Over(input.Rows, 128), DynamicShared: InferenceKernels.DenseShared(terms)), packed, weight.Data, factors, bias, output,
-            output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
-    }
-
-    private void DenseInt8(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
-    {
-        int rowTiles = Grid.Over(input.Rows, 16);
-        nint packed = Scratch((long)rowTiles * weight.Units * 1024), scales = Scratch((long)rowTiles * weight.Units * 16 * sizeof(float));
-        Launch(InferenceKernels.DensePackInt8, new Grid(rowTiles, Grid.Over(weight.Units, 4)), input, input.Stride, normWeight, input.Rows, input.Columns, weight.Units, flags,
-            packed, scales);
-        Launch(InferenceKernels.DenseInt8, new Grid(Grid.Over(weight.Tiles, 16), Grid.Over(input.Rows, 128), DynamicShared: InferenceKernels.DenseInt8Shared), packed, scales,
-            weight.Data, weight.Scales, factors, bias, output, output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
-    }
-
-    private void DenseF32(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
-    {
-        int padded = weight.Units * CudaLinearWeight.UnitFeatures, rows = input.Rows <= 64 ? 64 : 128;
-        if (!normWeight.IsNone || input.Columns != padded || !HasVectorRows(input))
-        {
-            nint packed = Scratch((long)input.Rows * padded * sizeof(float));
-            Launch(InferenceKernels.DensePackF32, new Grid(input.Rows, Grid.Over(padded, 512)), input, input.Stride, normWeight, input.Columns, weight.Units, packed);
-            input = input with { Address = packed, Stride = padded, Columns = padded };
-        }
-
-        Launch(rows == 64 ? InferenceKernels.DenseF32M64 : InferenceKernels.DenseF32M128, new Grid(Grid.Over(weight.Tiles, 4), Grid.Over(input.Rows, rows)), input, input.Stride,
-            weight.Data, factors, bias, output, output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
-    }
-
-    private static int IsGateUp(CudaLinearWeight weight) => weight.Layout == LinearLayout.GateUp ? 1 : 0;
 
     private static bool HasVectorRows(Tensor tensor) => tensor.Address % 16 == 0 && tensor.Stride % 4 == 0;
 
