@@ -48,7 +48,7 @@ FARM_DEVICE void dense(u8* shared, const Rows& r, uint4* prepared, const Meeting
     // Weights need not wait for rows; there are at least as many blocks of 32 features as stages in flight.
     FARM_UNROLL
     for (int i = 0; i < kStages - 1; i++) issue_columns(i);
-    meet(meeting, row_tiles * r.parts, reinterpret_cast<u32*>(stages), [&](int job) {
+    meet<kThreads / 32>(meeting, row_tiles * r.parts, reinterpret_cast<u32*>(stages), [&](int job) {
         prepare(r, job, [&](int tile, int unit, const float(&v)[2][2][8]) {
             FARM_UNROLL
             for (int j = 0; j < 2; j++) {

@@ -6,9 +6,9 @@
 // would do it once, but is a launch. So the blocks that start first prepare the rows together, and every block waits
 // until all rows are ready.
 //
-//   A job is 16 rows by a part of K, done by one warp; kPreparers jobs are a lot. A block takes lots, one after the
-//   other, from a counter until there are none left, and only then waits for those that others took. Whoever has taken
-//   a lot has started and finishes it without waiting for anybody, so that the wait ends on any number of
+//   A job is 16 rows by a part of K, done by one warp; a job for each warp of a block is a lot. A block takes lots, one
+//   after the other, from a counter until there are none left, and only then waits for those that others took. Whoever
+//   has taken a lot has started and finishes it without waiting for anybody, so that the wait ends on any number of
 //   multiprocessors, with blocks started in any order, or one after another.
 //   Writers fence before they count a lot as done, and the waiting thread fences after it has seen all of them; what
 //   was prepared is then read by cp.async.cg, which goes to L2, or by plain loads after the block's barrier.
@@ -19,8 +19,6 @@
 //   time    (K / 64 / parts) units of 4 KB, the next in flight; one atomic, one load and a fence more for each block
 #pragma once
 #include "linear_common.cuh"
-
-constexpr int kPreparers = 4;  // warps of a block that prepare: with the next unit in flight, 32 KB a multiprocessor
 
 struct Rows {
     const float* x;
@@ -89,7 +87,7 @@ struct Meeting {
 
 // Does the jobs together with the other blocks; do_job(job) is what one warp does. `word` is of shared memory that
 // nothing else uses meanwhile. All threads come, and leave with every row of the launch prepared.
-template <class Job>
+template <int Warps, class Job>
 FARM_DEVICE void meet(const Meeting& m, int jobs, u32* word, Job do_job) {
     u32 lots = static_cast<u32>(m.lots);
     for (;;) {
@@ -97,8 +95,8 @@ FARM_DEVICE void meet(const Meeting& m, int jobs, u32* word, Job do_job) {
         block_barrier();
         u32 lot = *word;
         if (lot >= lots) break;
-        int job = static_cast<int>(lot) * kPreparers + warp_id();
-        if (warp_id() < kPreparers && job < jobs) do_job(job);
+        int job = static_cast<int>(lot) * Warps + warp_id();
+        if (job < jobs) do_job(job);
         block_barrier();
         if (thread_x() == 0) {
             device_fence();

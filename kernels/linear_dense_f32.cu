@@ -57,7 +57,7 @@ FARM_DEVICE void dense_f32(const Rows& r, float* prepared, const Meeting& meetin
     FARM_UNROLL
     for (int i = 0; i < kStages - 1; i++) issue_columns(i);
     if (meeting.lots > 0) {
-        meet(meeting, ceil_div(e.rows, 16) * r.parts, reinterpret_cast<u32*>(left), [&](int job) {
+        meet<kThreads / 32>(meeting, ceil_div(e.rows, 16) * r.parts, reinterpret_cast<u32*>(left), [&](int job) {
             prepare(r, job, [&](int tile, int unit, const float(&v)[2][2][8]) {
                 FARM_UNROLL
                 for (int half = 0; half < 2; half++) FARM_UNROLL

@@ -69,7 +69,7 @@ dense_int8(const float* __restrict__ x, int x_stride, const uint4* __restrict__ 
     for (int i = 0; i < kStages - 1; i++) {
         if (i < units) issue_columns(i);
     }
-    meet(meeting, row_tiles * parts, reinterpret_cast<u32*>(stages), [&](int job) {
+    meet<kThreads / 32>(meeting, row_tiles * parts, reinterpret_cast<u32*>(stages), [&](int job) {
         prepare(r, job, [&](int tile, int unit, const float(&v)[2][2][8]) {
             s64 at = static_cast<s64>(tile) * units + unit;
             u32 a[2][4];

@@ -70,30 +70,29 @@ public sealed partial class CudaBackend
     private void DenseLinear(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, float normEpsilon, int flags)
     {
         _scratch.Reset();
-        int rowTiles = Grid.Over(input.Rows, DenseRows.Tile), rows = weight.DType == DType.F32 && input.Rows <= 64 ? 64 : 128, gate = weight.Layout == LinearLayout.GateUp ? 1 : 0;
-        int columnTiles = weight.DType == DType.F32 ? 4 : 16;
-        var grid = new Grid(Grid.Over(weight.Tiles, columnTiles), Grid.Over(input.Rows, rows));
-        bool prepares = weight.DType != DType.F32 || !normWeight.IsNone || input.Columns != weight.Units * CudaLinearWeight.UnitFeatures || !HasVectorRows(input);
-        int parts = DenseRows.Parts(weight.Units, !normWeight.IsNone), lots = prepares ? DenseRows.Lots(rowTiles, parts) : 0;
-        long prepared = prepares ? DenseRows.Bytes(weight.DType, Bf16Activations) * rowTiles * weight.Units : 0;
-        nint rowData = prepares ? Scratch(prepared) : 0, squares = normWeight.IsNone ? 0 : Scratch(DenseRows.SquareBytes * rowTiles);
-        nint counters = _rowCounters.Address;
-        switch (weight.DType)
+        var (kernel, rows, columns, dynamicShared) = weight.DType switch
         {
-            case DType.F32:
-                Launch(rows == 64 ? InferenceKernels.DenseF32M64 : InferenceKernels.DenseF32M128, grid, input, input.Stride, weight.Data, normWeight, normEpsilon, bias, output, output.Stride,
-                    input.Rows, input.Columns, weight.OutFeatures, weight.Units, weight.Tiles, gate, flags, rowData, squares, parts, counters, lots);
-                break;
-            case DType.I8:
-                nint rowScales = Scratch(DenseRows.ScaleBytes * rowTiles * weight.Units);
-                Launch(InferenceKernels.DenseInt8, grid with { DynamicShared = InferenceKernels.DenseInt8Shared }, input, input.Stride, weight.Data, weight.Scales, normWeight, normEpsilon, bias, output,
-                    output.Stride, input.Rows, input.Columns, weight.OutFeatures, weight.Units, weight.Tiles, gate, flags, rowData, rowScales, squares, parts, counters, lots);
-                break;
-            default:
-                Launch(Bf16Activations ? InferenceKernels.DenseBF16Rounded : InferenceKernels.DenseBF16, grid with { DynamicShared = InferenceKernels.DenseShared(Bf16Activations ? 1 : 3) }, input,
-                    input.Stride, weight.Data, normWeight, normEpsilon, bias, output, output.Stride, input.Rows, input.Columns, weight.OutFeatures, weight.Units, weight.Tiles, gate, flags, rowData,
-                    squares, parts, counters, lots);
-                break;
+            DType.F32 when input.Rows <= 64 => (InferenceKernels.DenseF32M64, 64, 4, 0),
+            DType.F32 => (InferenceKernels.DenseF32M128, 128, 4, 0),
+            DType.I8 => (InferenceKernels.DenseInt8, 128, 16, InferenceKernels.DenseInt8Shared),
+            _ when Bf16Activations => (InferenceKernels.DenseBF16Rounded, 128, 16, InferenceKernels.DenseShared(1)),
+            _ => (InferenceKernels.DenseBF16, 128, 16, InferenceKernels.DenseShared(3)),
+        };
+        var grid = new Grid(Grid.Over(weight.Tiles, columns), Grid.Over(input.Rows, rows), DynamicShared: dynamicShared);
+        bool norm = !normWeight.IsNone, prepares = weight.DType != DType.F32 || norm || input.Columns != weight.Units * CudaLinearWeight.UnitFeatures || !HasVectorRows(input);
+        int rowTiles = Grid.Over(input.Rows, DenseRows.Tile), parts = DenseRows.Parts(weight.Units, norm), lots = prepares ? DenseRows.Lots(rowTiles, parts, kernel) : 0;
+        long tileUnits = (long)rowTiles * weight.Units;
+        nint prepared = prepares ? Scratch(DenseRows.Bytes(weight.DType, Bf16Activations) * tileUnits) : 0, squares = norm ? Scratch(DenseRows.SquareBytes * rowTiles) : 0;
+        int gate = weight.Layout == LinearLayout.GateUp ? 1 : 0;
+        if (weight.DType == DType.I8)
+        {
+            Launch(kernel, grid, input, input.Stride, weight.Data, weight.Scales, normWeight, normEpsilon, bias, output, output.Stride, input.Rows, input.Columns, weight.OutFeatures,
+                weight.Units, weight.Tiles, gate, flags, prepared, Scratch(DenseRows.ScaleBytes * tileUnits), squares, parts, _rowCounters.Address, lots);
+        }
+        else
+        {
+            Launch(kernel, grid, input, input.Stride, weight.Data, normWeight, normEpsilon, bias, output, output.Stride, input.Rows, input.Columns, weight.OutFeatures,
+                weight.Units, weight.Tiles, gate, flags, prepared, squares, parts, _rowCounters.Address, lots);
         }
     }
 

@@ -17,13 +17,13 @@ internal static class DenseRows
     /// <summary>Bytes of the three counters by which blocks find what is left to prepare; 0 between launches.</summary>
     internal const int CounterBytes = 256;
 
-    private const int Segments = 8, WarpsOfLot = 4, UnitsOfPart = 4;
+    private const int Segments = 8, UnitsOfPart = 4;
 
     /// <summary>Parts of K: with a norm its segments, whose sums of squares are chains; otherwise few units each.</summary>
     internal static int Parts(int units, bool norm) => norm ? Segments : Grid.Over(units, UnitsOfPart);
 
-    /// <summary>Lots of jobs, a job for each warp that prepares.</summary>
-    internal static int Lots(int rowTiles, int parts) => Grid.Over(rowTiles * parts, WarpsOfLot);
+    /// <summary>Lots of jobs, a job for each warp of a block.</summary>
+    internal static int Lots(int rowTiles, int parts, Kernel kernel) => Grid.Over((long)rowTiles * parts, kernel.Threads / 32);
 
     /// <summary>Bytes that a tile of prepared rows takes for a unit: as float32 beside weights of float32, as bytes, or as one or three terms of bf16.</summary>
     internal static long Bytes(DType weights, bool bf16Activations) => Tile * CudaLinearWeight.UnitFeatures * (weights switch
