@@ -1,10 +1,16 @@
 // How the rows of a dense product come into its order: in the product's own launch, once, before its tiles.
 //
 // Every tile of 128 columns reads all rows, so that what is done to a row (the norm's weight, terms of bf16, bytes and
-// their scales) would be done columns / 128 times if each block did it for itself: 96 times for 12,288 columns, with
-// float32 from L2 where a prepared row has 2 bytes (one term) or 17/16 (int8) a feature. A kernel before the product
-// would do it once, but is a launch. So the blocks that start first prepare the rows together, and every block waits
-// until all rows are ready.
+// their scales) would be done columns / 128 times if each block did it for itself. A warp would prepare one row tile of
+// its block's eight; counted for 64 features of a tile of 128 x 128, and a norm:
+//                                                   bf16, 3 terms   bf16, 1 term   int8
+//   instructions of a warp: product | preparing       594 | 499      390 | 267      627 | 469
+//   cycles of the tensor cores on an A100             3,072          1,024          512
+//   KB of L2: prepared rows | float32                 64 | 48        32 | 48        17 | 41
+// Four schedulers issue two warps' instructions each, so that preparing in every block would cost 84, 68 and 75 % more
+// of them, and all but the first would ask L2, which bounds them on paper, for 1.5 and 2.4 times the bytes. A kernel
+// before the product does it once, but is a launch. So the blocks that start first prepare the rows together, and every
+// block waits until all rows are ready.
 //
 //   A job is 16 rows by a part of K, done by one warp; a job for each warp of a block is a lot. A block takes lots, one
 //   after the other, from a counter until there are none left, and only then waits for those that others took. Whoever
@@ -16,7 +22,9 @@
 // Which block prepares a row changes no bit. With a norm, parts are the segments of linear_common.cuh and a job leaves
 // its rows' sums of squares, by the lanes and in the order of the skinny kernels.
 //   bytes   per row and feature: 4 read and what is prepared written, both once in a launch
-//   time    (K / 64 / parts) units of 4 KB, the next in flight; one atomic, one load and a fence more for each block
+//   time    a lot is K / 64 / parts units of 4 KB for each warp, the next unit in flight: for K = 4,096 and a norm 8
+//           units, about 6,000 cycles if a unit takes the latency of memory; then two atomics, a load and a fence for
+//           each block, with the first weights under way
 #pragma once
 #include "linear_common.cuh"
 

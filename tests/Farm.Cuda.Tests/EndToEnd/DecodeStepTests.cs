@@ -28,7 +28,6 @@ public sealed class DecodeStepTests(TinyLlama models) : IClassFixture<TinyLlama>
         step.Run();
         // Beside the layers: the embedding, the language head with its norm, the draw.
         Assert.Equal((LaunchesOfLayer * TinyLlama.Config.Layers) + 3, gpu.Launches - before);
-        Assert.InRange(LaunchesOfLayer, 1, 8);
     }
 
     [Theory]
