@@ -61,6 +61,9 @@ FARM_DEVICE int threads_x() {
 FARM_DEVICE int blocks_x() {
     return static_cast<int>(__nvvm_read_ptx_sreg_nctaid_x());
 }
+FARM_DEVICE int blocks_y() {
+    return static_cast<int>(__nvvm_read_ptx_sreg_nctaid_y());
+}
 FARM_DEVICE int lane_id() {
     return thread_x() & 31;
 }
@@ -369,6 +372,19 @@ FARM_DEVICE uint4 load_readonly(const uint4* p) {
 }
 FARM_DEVICE float4 load_readonly(const float4* p) {
     return __nvvm_ldg_f4(p);
+}
+
+// What blocks of one launch tell each other, in 32-bit words of global memory. atomic_add gives the value before; poll
+// reads anew each time, and the simulator leaves it out of the traffic it counts. Neither orders other accesses:
+// device_fence() does, of its own thread and of those that it met at a barrier.
+FARM_DEVICE u32 atomic_add(u32* p, u32 v) {
+    return __atomic_fetch_add(p, v, __ATOMIC_RELAXED);
+}
+FARM_DEVICE u32 poll(const u32* p) {
+    return *(const volatile __attribute__((address_space(1))) u32*)p;
+}
+FARM_DEVICE void device_fence() {
+    __nvvm_membar_gl();
 }
 
 // ---- shared memory -------------------------------------------------------------------------------------------------

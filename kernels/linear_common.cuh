@@ -26,10 +26,12 @@ FARM_DEVICE Segment segment_of(int index, int units) {
     return {index * units / kSegments, (index + 1) * units / kSegments};
 }
 
-// Eight neighbouring features of a row from `k` on, 0 beyond the last; 16-byte loads where the rows allow it.
+// Eight neighbouring features of a row from `k` on, 0 beyond the last; 16-byte loads where the rows allow it. Nothing
+// writes rows or norm weights during the kernel.
 FARM_DEVICE void load_octet(const float* row, int k, int features, bool aligned, float (&v)[8]) {
     if (aligned && k + 8 <= features) {
-        float4 a = load4(row + k), b = load4(row + k + 4);
+        const float4* at = reinterpret_cast<const float4*>(row + k);
+        float4 a = load_readonly(at), b = load_readonly(at + 1);
         v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
     } else {
         FARM_UNROLL

@@ -1,17 +1,18 @@
-// y = f(x) W^T with int8 weights for many rows (prefill, scoring): a multistage tensor-core product of bytes.
+// y = f(x) W^T with int8 weights for many rows (prefill, decoding many sequences, scoring): a multistage tensor-core
+// product of bytes, one launch.
 //
-// dense_pack_int8 quantises the rows once, by groups of 64 as linear_skinny.cu does in registers, into the order of
-// fragments; the weights are packed so. A block of 8 warps takes 128 rows by 128 columns, a warp 64 by 32; per 64
-// features a stage of [8 row tiles][2][512 bytes], [16 column tiles][512 bytes] and their scales comes by cp.async,
-// four stages in flight. Every shared load of operands is 16 bytes a lane at consecutive addresses, without bank
-// conflicts.
-//   bytes   17/16 N K for every 128 rows and 17/16 rows K for every 128 columns, the pack 4 + 17/16 a row and feature
+// The rows are quantised once, by groups of 64 as linear_skinny.cu does in registers, into the order of fragments, by
+// the same launch (linear_dense.cuh); the weights are packed so. A block of 8 warps takes 128 rows by 128 columns, a
+// warp 64 by 32; per 64 features a stage of [8 row tiles][2][512 bytes], [16 column tiles][512 bytes] and their scales
+// comes by cp.async, four stages in flight. Every shared load of operands is 16 bytes a lane at consecutive addresses,
+// without bank conflicts.
+//   bytes   17/16 N K for every 128 rows and 17/16 rows K for every 128 columns; 4 + 17/16 a row and feature to prepare
 //   flops   2 rows N K, of bytes; the sum over a group is exact in int32 and one fused multiply-add takes it in
 //   shared  4 x 17 KB
-//   registers (expected)  64 sums of the segment, 64 of the row so far, about 190 in all
+//   registers (expected)  64 sums of the segment, 64 of the row so far, about 190 in all; preparing about 120
 // Quantisation, groups and sums are those of linear_skinny.cu bit for bit: a prompt's rows get what the same rows would
 // get one at a time, which weights widened to bf16 against unquantised rows would not give.
-#include "linear_common.cuh"
+#include "linear_dense.cuh"
 
 constexpr int kThreads = 256, kStages = 4, kRowTiles = 8, kColumnTiles = 16;
 constexpr int kRowWords = kRowTiles * 64, kColumnWords = kColumnTiles * 32;
@@ -21,50 +22,16 @@ constexpr int kStageWords = kRowWords + kColumnWords + kRowScaleWords + kColumnS
 constexpr int kFloatBias = 0x4B400000;
 constexpr float kFloatBiasValue = 12582912.0f;
 
-// A warp takes 16 rows by a group of 64 features.
-FARM_KERNEL(128)
-dense_pack_int8(const float* __restrict__ x, int x_stride, const float* __restrict__ norm, int rows, int features,
-                int units, int flags, uint4* packed, float* scales) {
-    int lane = lane_id(), g = lane / 4, t = lane % 4, unit = block_y() * 4 + warp_id(), tile = block_x();
-    if (unit >= units) return;
-    bool aligned = (flags & kAlignedRows) != 0;
-    int k = unit * kUnit + 8 * t;
-    float gain[2][8];
-    if (norm != nullptr) {
-        load_octet(norm, k, features, aligned, gain[0]);
-        load_octet(norm, k + 32, features, aligned, gain[1]);
-    }
-    s64 at = static_cast<s64>(tile) * units + unit;
-    u32 a[2][4];
-    FARM_UNROLL
-    for (int half = 0; half < 2; half++) {
-        const float* row = x + static_cast<s64>(min_of(tile * 16 + g + 8 * half, rows - 1)) * x_stride;
-        float v[2][8];
-        FARM_UNROLL
-        for (int j = 0; j < 2; j++) {
-            load_octet(row, k + 32 * j, features, aligned, v[j]);
-            if (norm != nullptr) FARM_UNROLL
-            for (int i = 0; i < 8; i++) v[j][i] *= gain[j][i];
-        }
-        u32 bytes[4];
-        float scale = quantise(v[0], v[1], bytes);
-        a[0][half] = bytes[0];
-        a[0][half + 2] = bytes[1];
-        a[1][half] = bytes[2];
-        a[1][half + 2] = bytes[3];
-        if (t == 0) scales[at * 16 + g + 8 * half] = scale;
-    }
-    FARM_UNROLL
-    for (int j = 0; j < 2; j++) packed[(at * 2 + j) * 32 + lane] = uint4{a[j][0], a[j][1], a[j][2], a[j][3]};
-}
-
 FARM_KERNEL(kThreads)
-dense_int8(const uint4* __restrict__ x, const float* __restrict__ row_scales, const uint4* __restrict__ w,
-           const float* __restrict__ scales, const float* __restrict__ factors, const float* __restrict__ bias,
-           float* output, int output_stride, int rows, int columns, int units, int tiles, int gate_up, int flags) {
+dense_int8(const float* __restrict__ x, int x_stride, const uint4* __restrict__ w, const float* __restrict__ scales,
+           const float* __restrict__ norm, float epsilon, const float* __restrict__ bias, float* output,
+           int output_stride, int rows, int features, int columns, int units, int tiles, int gate_up, int flags,
+           uint4* prepared, float* row_scales, float* squares, int parts, u32* counters, int lots) {
     extern __shared__ __attribute__((aligned(128))) u8 shared[];
     uint4* stages = reinterpret_cast<uint4*>(shared);
     Epilogue e = {bias, output, output_stride, rows, columns, flags};
+    Rows r = {x, x_stride, rows, features, units, norm, (flags & kAlignedRows) != 0, parts, squares};
+    Meeting meeting = {counters, lots};
     int lane = lane_id(), warp = warp_id(), warp_row = warp / 4, warp_column = warp % 4, g = lane / 4, t = lane % 4;
     int row_tile0 = block_y() * kRowTiles, tile0 = block_x() * kColumnTiles, row_tiles = ceil_div(rows, 16);
 
@@ -75,41 +42,69 @@ dense_int8(const uint4* __restrict__ x, const float* __restrict__ row_scales, co
     auto column_unit = [&](int tile, int unit) {
         return static_cast<s64>(min_of(tile0 + tile, tiles - 1)) * units + unit;
     };
-    auto issue = [&](int unit) {
-        if (unit < units) {
-            uint4* stage = stages + unit % kStages * kStageWords;
-            FARM_UNROLL
-            for (int i = 0; i < kRowWords / kThreads; i++) {
-                int at = i * kThreads + thread_x();
-                copy_async_16(stage + at, x + row_unit(at / 64, unit) * 64 + at % 64);
-            }
-            FARM_UNROLL
-            for (int i = 0; i < kColumnWords / kThreads; i++) {
-                int at = i * kThreads + thread_x();
-                copy_async_16(stage + kRowWords + at, w + column_unit(at / 32, unit) * 32 + at % 32);
-            }
-            uint4* to = stage + kRowWords + kColumnWords + lane;
-            if (warp == 0) copy_async_16(to, row_scales + row_unit(lane / 4, unit) * 16 + lane % 4 * 4);
-            if (warp == 1) copy_async_16(to + kRowScaleWords, scales + column_unit(lane / 2, unit) * 8 + lane % 2 * 4);
+    auto issue_columns = [&](int unit) {
+        uint4* to = stages + unit % kStages * kStageWords + kRowWords;
+        FARM_UNROLL
+        for (int i = 0; i < kColumnWords / kThreads; i++) {
+            int at = i * kThreads + thread_x();
+            copy_async_16(to + at, w + column_unit(at / 32, unit) * 32 + at % 32);
         }
-        copy_async_commit();
+        if (warp == 1)
+            copy_async_16(to + kColumnWords + kRowScaleWords + lane,
+                          scales + column_unit(lane / 2, unit) * 8 + lane % 2 * 4);
     };
+    auto issue_rows = [&](int unit) {
+        uint4* to = stages + unit % kStages * kStageWords;
+        FARM_UNROLL
+        for (int i = 0; i < kRowWords / kThreads; i++) {
+            int at = i * kThreads + thread_x();
+            copy_async_16(to + at, prepared + row_unit(at / 64, unit) * 64 + at % 64);
+        }
+        if (warp == 0)
+            copy_async_16(to + kRowWords + kColumnWords + lane,
+                          row_scales + row_unit(lane / 4, unit) * 16 + lane % 4 * 4);
+    };
+    // Weights need not wait for rows.
     FARM_UNROLL
-    for (int i = 0; i < kStages - 1; i++) issue(i);
+    for (int i = 0; i < kStages - 1; i++) {
+        if (i < units) issue_columns(i);
+    }
+    meet<kThreads / 32>(meeting, row_tiles * parts, reinterpret_cast<u32*>(stages), [&](int job) {
+        prepare(r, job, [&](int tile, int unit, const float(&v)[2][2][8]) {
+            s64 at = static_cast<s64>(tile) * units + unit;
+            u32 a[2][4];
+            FARM_UNROLL
+            for (int half = 0; half < 2; half++) {
+                u32 bytes[4];
+                float scale = quantise(v[half][0], v[half][1], bytes);
+                a[0][half] = bytes[0];
+                a[0][half + 2] = bytes[1];
+                a[1][half] = bytes[2];
+                a[1][half + 2] = bytes[3];
+                if (t == 0) row_scales[at * 16 + g + 8 * half] = scale;
+            }
+            FARM_UNROLL
+            for (int j = 0; j < 2; j++) prepared[(at * 2 + j) * 32 + lane] = uint4{a[j][0], a[j][1], a[j][2], a[j][3]};
+        });
+    });
+    FARM_UNROLL
+    for (int i = 0; i < kStages - 1; i++) {
+        if (i < units) issue_rows(i);
+        copy_async_commit();
+    }
 
     float acc[4][4][4] = {}, total[4][4][4] = {};
-    // Segments without a unit add nothing and are passed over.
-    int segment = 0, segment_end = 0;
-    auto next_segment = [&] {
-        int before = segment_end;
-        while (segment < kSegments && segment_end == before) segment_end = segment_of(segment++, units).end;
-    };
-    next_segment();
+    SegmentEnds segment = {units};
+    next_segment(segment);
     FARM_NO_UNROLL
     for (int unit = 0; unit < units; unit++) {
         copy_async_wait<kStages - 2>();
         block_barrier();
-        issue(unit + kStages - 1);
+        if (int ahead = unit + kStages - 1; ahead < units) {
+            issue_rows(ahead);
+            issue_columns(ahead);
+        }
+        copy_async_commit();
         const uint4* stage = stages + unit % kStages * kStageWords;
         const uint4* left = stage + warp_row * 4 * 64 + lane;
         const uint4* right = stage + kRowWords + warp_column * 4 * 32 + lane;
@@ -139,7 +134,7 @@ dense_int8(const uint4* __restrict__ x, const float* __restrict__ row_scales, co
                         fma(float_of(static_cast<u32>(sum[i])) - kFloatBiasValue, r[i / 2] * s[n][i % 2], acc[m][n][i]);
             }
         }
-        if (unit + 1 == segment_end) {
+        if (unit + 1 == segment.end) {
             FARM_UNROLL
             for (int m = 0; m < 4; m++) FARM_UNROLL
             for (int n = 0; n < 4; n++) FARM_UNROLL
@@ -147,21 +142,28 @@ dense_int8(const uint4* __restrict__ x, const float* __restrict__ row_scales, co
                 total[m][n][i] += acc[m][n][i];
                 acc[m][n][i] = 0.0f;
             }
-            next_segment();
+            next_segment(segment);
         }
     }
     copy_async_wait<0>();
+    float* factors = reinterpret_cast<float*>(stages);
+    if (norm != nullptr) {
+        block_barrier();
+        row_factors<kRowTiles * 16>(r, row_tile0 * 16, epsilon, factors);
+        block_barrier();
+    }
 
     FARM_UNROLL
     for (int m = 0; m < 4; m++) FARM_UNROLL
     for (int half = 0; half < 2; half++) {
-        int row = (row_tile0 + warp_row * 4 + m) * 16 + g + 8 * half;
+        int local = (warp_row * 4 + m) * 16 + g + 8 * half, row = row_tile0 * 16 + local;
         if (row >= rows) continue;
-        float factor = factors != nullptr ? factors[row] : 1.0f;
+        float factor = norm != nullptr ? factors[local] : 1.0f;
         FARM_UNROLL
         for (int n = 0; n < 4; n++) FARM_UNROLL
         for (int i = 0; i < 2; i++)
             finish_tiles(e, row, tile0 + warp_column * 4 + n, 2 * t + i, total[m][n][2 * half + i],
-                         total[m][n | 1][2 * half + i], factors != nullptr, factor, gate_up != 0);
+                         total[m][n | 1][2 * half + i], norm != nullptr, factor, gate_up != 0);
     }
+    leave(meeting);
 }

@@ -66,67 +66,35 @@ public sealed partial class CudaBackend
         }
     }
 
-    // Rows in the product's order and, with a norm, their factors; then the product over tiles.
+    // One launch: its first blocks prepare the rows, 16 of them and a part of their features at a time, in scratch memory (linear_dense.cuh).
     private void DenseLinear(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, float normEpsilon, int flags)
     {
         _scratch.Reset();
-        nint factors = 0;
-        if (!normWeight.IsNone)
+        var (kernel, rows, columns, dynamicShared) = weight.DType switch
         {
-            factors = Scratch((long)input.Rows * sizeof(float));
-            Launch(InferenceKernels.DenseFactors, new Grid(Grid.Over(input.Rows, 4)), input, input.Stride, normEpsilon, input.Rows, input.Columns, weight.Units, flags, factors);
-        }
-
-        switch (weight.DType)
+            DType.F32 when input.Rows <= 64 => (InferenceKernels.DenseF32M64, 64, 4, 0),
+            DType.F32 => (InferenceKernels.DenseF32M128, 128, 4, 0),
+            DType.I8 => (InferenceKernels.DenseInt8, 128, 16, InferenceKernels.DenseInt8Shared),
+            _ when Bf16Activations => (InferenceKernels.DenseBF16Rounded, 128, 16, InferenceKernels.DenseShared(1)),
+            _ => (InferenceKernels.DenseBF16, 128, 16, InferenceKernels.DenseShared(3)),
+        };
+        var grid = new Grid(Grid.Over(weight.Tiles, columns), Grid.Over(input.Rows, rows), DynamicShared: dynamicShared);
+        bool norm = !normWeight.IsNone, prepares = weight.DType != DType.F32 || norm || input.Columns != weight.Units * CudaLinearWeight.UnitFeatures || !HasVectorRows(input);
+        int rowTiles = Grid.Over(input.Rows, DenseRows.Tile), parts = DenseRows.Parts(weight.Units, norm), lots = prepares ? DenseRows.Lots(rowTiles, parts, kernel) : 0;
+        long tileUnits = (long)rowTiles * weight.Units;
+        nint prepared = prepares ? Scratch(DenseRows.Bytes(weight.DType, Bf16Activations) * tileUnits) : 0, squares = norm ? Scratch(DenseRows.SquareBytes * rowTiles) : 0;
+        int gate = weight.Layout == LinearLayout.GateUp ? 1 : 0;
+        if (weight.DType == DType.I8)
         {
-            case DType.F32:
-                DenseF32(input, weight, output, bias, normWeight, factors, flags);
-                break;
-            case DType.I8:
-                DenseInt8(input, weight, output, bias, normWeight, factors, flags);
-                break;
-            default:
-                DenseBF16(input, weight, output, bias, normWeight, factors, flags);
-                break;
+            Launch(kernel, grid, input, input.Stride, weight.Data, weight.Scales, normWeight, normEpsilon, bias, output, output.Stride, input.Rows, input.Columns, weight.OutFeatures,
+                weight.Units, weight.Tiles, gate, flags, prepared, Scratch(DenseRows.ScaleBytes * tileUnits), squares, parts, _rowCounters.Address, lots);
         }
-    }
-
-    private void DenseBF16(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
-    {
-        int terms = Bf16Activations ? 1 : 3, rowTiles = Grid.Over(input.Rows, 16), blocks = 2 * weight.Units;
-        nint packed = Scratch((long)rowTiles * blocks * 2 * terms * 512);
-        Launch(Bf16Activations ? InferenceKernels.DensePackBF16Rounded : InferenceKernels.DensePackBF16, new Grid(Grid.Over(blocks, 4), rowTiles), input, input.Stride, normWeight,
-            input.Rows, input.Columns, weight.Units, flags, packed);
-        Launch(Bf16Activations ? InferenceKernels.DenseBF16Rounded : InferenceKernels.DenseBF16,
-            new Grid(Grid.Over(weight.Tiles, 16), Grid.Over(input.Rows, 128), DynamicShared: InferenceKernels.DenseShared(terms)), packed, weight.Data, factors, bias, output,
-            output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
-    }
-
-    private void DenseInt8(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
-    {
-        int rowTiles = Grid.Over(input.Rows, 16);
-        nint packed = Scratch((long)rowTiles * weight.Units * 1024), scales = Scratch((long)rowTiles * weight.Units * 16 * sizeof(float));
-        Launch(InferenceKernels.DensePackInt8, new Grid(rowTiles, Grid.Over(weight.Units, 4)), input, input.Stride, normWeight, input.Rows, input.Columns, weight.Units, flags,
-            packed, scales);
-        Launch(InferenceKernels.DenseInt8, new Grid(Grid.Over(weight.Tiles, 16), Grid.Over(input.Rows, 128), DynamicShared: InferenceKernels.DenseInt8Shared), packed, scales,
-            weight.Data, weight.Scales, factors, bias, output, output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
-    }
-
-    private void DenseF32(Tensor input, CudaLinearWeight weight, Tensor output, Tensor bias, Tensor normWeight, nint factors, int flags)
-    {
-        int padded = weight.Units * CudaLinearWeight.UnitFeatures, rows = input.Rows <= 64 ? 64 : 128;
-        if (!normWeight.IsNone || input.Columns != padded || !HasVectorRows(input))
+        else
         {
-            nint packed = Scratch((long)input.Rows * padded * sizeof(float));
-            Launch(InferenceKernels.DensePackF32, new Grid(input.Rows, Grid.Over(padded, 512)), input, input.Stride, normWeight, input.Columns, weight.Units, packed);
-            input = input with { Address = packed, Stride = padded, Columns = padded };
+            Launch(kernel, grid, input, input.Stride, weight.Data, normWeight, normEpsilon, bias, output, output.Stride, input.Rows, input.Columns, weight.OutFeatures,
+                weight.Units, weight.Tiles, gate, flags, prepared, squares, parts, _rowCounters.Address, lots);
         }
-
-        Launch(rows == 64 ? InferenceKernels.DenseF32M64 : InferenceKernels.DenseF32M128, new Grid(Grid.Over(weight.Tiles, 4), Grid.Over(input.Rows, rows)), input, input.Stride,
-            weight.Data, factors, bias, output, output.Stride, input.Rows, weight.OutFeatures, weight.Units, weight.Tiles, IsGateUp(weight), flags);
     }
-
-    private static int IsGateUp(CudaLinearWeight weight) => weight.Layout == LinearLayout.GateUp ? 1 : 0;
 
     private static bool HasVectorRows(Tensor tensor) => tensor.Address % 16 == 0 && tensor.Stride % 4 == 0;
 

@@ -17,6 +17,7 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
     private readonly CommandQueue _queue;
     private readonly Staging _staging;
     private readonly ScratchArena _scratch;
+    private readonly CudaMemory _rowCounters;
     private readonly CublasLt? _blas;
     private bool _disposed;
 
@@ -39,9 +40,11 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
             _device.Enter();
             _blas = cublasLt ? CublasLt.Open() : null;
             _queue = new CommandQueue(_device);
+            _rowCounters = CudaMemory.Create(_device, _queue, DenseRows.CounterBytes);
         }
         catch
         {
+            _queue?.Dispose();
             _blas?.Dispose();
             _device.Dispose();
             throw;
@@ -49,6 +52,7 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
 
         _staging = new Staging(_device, _queue);
         _scratch = new ScratchArena(_device, _queue);
+        _queue.Fill(_rowCounters.Address, 0, DenseRows.CounterBytes);
         Name = simulator ? "cuda-sim" : FormattableString.Invariant($"cuda:{ordinal}");
     }
 
@@ -156,6 +160,7 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
             _attention?.Dispose();
             _blas?.Dispose();
             _scratch.Dispose();
+            _rowCounters.Dispose();
             _staging.Dispose();
             _queue.Dispose();
             _device.Dispose();

@@ -44,6 +44,35 @@ public sealed class CounterTests
         Assert.Equal(0, Session.Counter("mma_tile", "ldmatrix_conflicts"));
     }
 
+    // Whoever waits for another block reads as often as the wait is long, which is no property of the kernel.
+    [Theory]
+    [InlineData("1", "forward")]
+    [InlineData("2", "forward")]
+    [InlineData("3", "reverse")]
+    public void Blocks_hand_over_through_memory_and_a_wait_is_no_traffic(string threads, string schedule)
+    {
+        const int Blocks = 40;
+        Session.Configure("THREADS", threads);
+        Session.Configure("SCHEDULE", schedule);
+        nint handover = Session.Function(Session.Load(Repository.Compile("basics.cu")), "handover");
+        ulong words = Session.Upload(new uint[68]), result = Session.Allocate(Blocks * 256);
+        Session.Check(Session.Run(handover, Blocks, 64, words, result, 0u));
+        Assert.All(Session.Download<uint>(result, Blocks * 64).Chunk(64), block => Assert.Equal(Enumerable.Range(0, 64).Select(i => (3 * (uint)i) + 1), block));
+        Assert.Equal(Blocks * 256, Session.Counter("handover", "global_load_bytes"));
+        Assert.Equal((Blocks * 256) + 256 + (4 * (Blocks + 1)), Session.Counter("handover", "global_store_bytes"));
+    }
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("3")]
+    public void A_block_that_waits_for_one_that_failed_ends_with_its_fault(string threads)
+    {
+        Session.Configure("THREADS", threads);
+        nint handover = Session.Function(Session.Load(Repository.Compile("basics.cu")), "handover");
+        Assert.Equal(Session.LaunchFailed, Session.Run(handover, 40, 64, Session.Upload(new uint[68]), Session.Allocate(40 * 256), 1u));
+        Assert.StartsWith("trap in kernel handover", Session.Report, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(1, 0)]
     [InlineData(2, 1)]

@@ -40,6 +40,7 @@ Dim3 position(const Job& job, u64 number) {
 
 void work(Job& job, Worker& worker) {
     prepare_worker(worker, *job.launch);
+    worker.failed = &job.failed;
     while (!job.failed.load(std::memory_order_relaxed)) {
         const u64 number = job.next.fetch_add(1);
         if (number >= job.count) {
@@ -54,6 +55,8 @@ void work(Job& job, Worker& worker) {
                 job.fault_at = number;
             }
             job.failed = true;
+        } catch (const Abandoned&) {
+            break;
         }
     }
 }

@@ -1,4 +1,7 @@
 // ld, st and the instructions that only order or prefetch memory.
+#include <atomic>
+#include <thread>
+
 #include "access.h"
 
 namespace ptxsim {
@@ -203,6 +206,25 @@ const Inst* ld(Warp& w, const Inst* i) {
     return i + 1;
 }
 
+/// A volatile or acquiring load from global memory waits for other CTAs: how often it runs is no property of the
+/// kernel, so that no traffic is counted. Whoever polls lets the others' thread run, and ends with them.
+template <u32 Bytes>
+const Inst* poll(Warp& w, const Inst* i) {
+    if (w.worker->failed->load(std::memory_order_relaxed)) {
+        throw Abandoned{};
+    }
+    std::this_thread::yield();
+    LaneBytes raw;
+    load_global<Bytes, false>(w, i, w.mask, addresses(w, i), raw);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    spread(w, i, raw);
+    return i + 1;
+}
+
+Handler poll_of(u32 bytes) {
+    return bytes == 4 ? poll<4> : bytes == 8 ? poll<8> : nullptr;
+}
+
 template <Space S, u32 Bytes>
 const Inst* st(Warp& w, const Inst* i) {
     LaneBytes raw;
@@ -280,9 +302,7 @@ Type integer_of(Type type) {
 
 /// Ordering, scope and cache hints mean nothing to a simulator that is sequentially consistent and has no caches.
 void take_hints(Builder& b) {
-    for (const std::string_view hint : {"volatile",
-                                        "relaxed",
-                                        "acquire",
+    for (const std::string_view hint : {"relaxed",
                                         "release",
                                         "weak",
                                         "cta",
@@ -322,6 +342,7 @@ std::string_view take_space(Builder& b) {
 
 template <bool Store>
 void decode_access(Builder& b) {
+    const bool is_volatile = b.take("volatile") || b.take("acquire");
     take_hints(b);
     const std::string_view space = take_space(b);
     const u32 count = b.take("v2") ? 2 : b.take("v4") ? 4 : 1;
@@ -360,7 +381,8 @@ void decode_access(Builder& b) {
             b.inst.mods |= (u32)b.followed(count == 1 ? data : data.elements[k]) << (kFirstElement + k);
         }
     }
-    b.inst.run = by_space<Store>(space, layout.element * count);
+    const Handler polls = is_volatile && !Store && space == "global" ? poll_of(layout.element * count) : nullptr;
+    b.inst.run = polls != nullptr ? polls : by_space<Store>(space, layout.element * count);
 }
 
 const Inst* nothing(Warp&, const Inst* i) {

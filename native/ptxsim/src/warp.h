@@ -1,5 +1,6 @@
 // State of a running launch: grid, CTA, warp, and what a worker thread keeps between CTAs.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ struct Fault {
     std::string name;    // "misaligned-access": what tests look for
     std::string report;  // several lines
 };
+
+/// Thrown where a CTA waits for others and one of them has failed: the fault is theirs.
+struct Abandoned {};
 
 struct Worker;
 struct Cta;
@@ -103,7 +107,8 @@ struct Worker {
     KernelCounters counters;
     std::vector<BlockCount> blocks;
     bool check = false, eager = false, count = true;
-    bool follow = false;  // the checker is on, and the kernel has operands whose origins matter
+    const std::atomic<bool>* failed = nullptr;  // another CTA of the launch has
+    bool follow = false;                        // the checker is on, and the kernel has operands whose origins matter
 };
 
 [[noreturn]] void fault(const Warp& w, const Inst* i, u32 lane, FaultKind kind, std::string_view name,

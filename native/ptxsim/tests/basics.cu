@@ -195,6 +195,33 @@ extern "C" __global__ void atomics(u32* counts, float* sum, const u32* __restric
     __nvvm_membar_gl();
 }
 
+// Blocks take numbers; the first one writes, counts itself as done, and all wait for it. With `fail` it stops instead.
+extern "C" __global__ void handover(u32* words, u32* out, int fail) {
+    __shared__ u32 number;
+    if (tid() == 0) {
+        number = __atomic_fetch_add(words, 1u, __ATOMIC_RELAXED);
+    }
+    __syncthreads();
+    if (number == 0) {
+        if (fail) {
+            __builtin_trap();
+        }
+        words[4 + tid()] = 3 * tid();
+        __syncthreads();
+        if (tid() == 0) {
+            __nvvm_membar_gl();
+            __atomic_fetch_add(words + 1, 1u, __ATOMIC_RELAXED);
+        }
+    }
+    if (tid() == 0) {
+        while (*(volatile u32*)(words + 1) == 0) {
+        }
+        __nvvm_membar_gl();
+    }
+    __syncthreads();
+    out[cta() * ntid() + tid()] = words[4 + tid()] + 1;
+}
+
 struct Pair {
     float scale[3];
     u32 offset;

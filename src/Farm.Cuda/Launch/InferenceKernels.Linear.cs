@@ -23,14 +23,9 @@ internal static partial class InferenceKernels
     internal static readonly Kernel LinearInt8M32N64 = Skinny("linear_int8_m32_n64", 8, 208);
     internal static readonly Kernel LinearInt8M64N32 = Skinny("linear_int8_m64_n32", 4, 200);
 
-    internal static readonly Kernel DensePackBF16 = new("linear_dense", "dense_pack_bf16", 128, "4 blocks of 32 features, x; 16 rows, y", Registers: 64);
-    internal static readonly Kernel DensePackBF16Rounded = new("linear_dense", "dense_pack_bf16_rounded", 128, "4 blocks of 32 features, x; 16 rows, y", Registers: 48);
-    internal static readonly Kernel DenseFactors = new("linear_dense", "dense_factors", 128, "4 rows", Registers: 40);
     internal static readonly Kernel DenseBF16 = new("linear_dense", "dense_bf16", 256, "128 columns, x; 128 rows, y", MaxDynamicShared: DenseShared(3), Registers: 200);
     internal static readonly Kernel DenseBF16Rounded = new("linear_dense", "dense_bf16_rounded", 256, "128 columns, x; 128 rows, y", MaxDynamicShared: DenseShared(1), Registers: 200);
-    internal static readonly Kernel DensePackInt8 = new("linear_dense_int8", "dense_pack_int8", 128, "16 rows, x; 4 units of 64 features, y", Registers: 64);
     internal static readonly Kernel DenseInt8 = new("linear_dense_int8", "dense_int8", 256, "128 columns, x; 128 rows, y", MaxDynamicShared: DenseInt8Shared, Registers: 200);
-    internal static readonly Kernel DensePackF32 = new("linear_dense_f32", "dense_pack_f32", 128, "a row, x; 512 features, y", Registers: 32);
     internal static readonly Kernel DenseF32M64 = new("linear_dense_f32", "dense_f32_m64", 128, "128 columns, x; 64 rows, y", StaticShared: 3 * (64 + 128) * 64, Registers: 232);
     internal static readonly Kernel DenseF32M128 = new("linear_dense_f32", "dense_f32_m128", 256, "128 columns, x; 128 rows, y", StaticShared: 3 * (128 + 128) * 64, Registers: 232);
 

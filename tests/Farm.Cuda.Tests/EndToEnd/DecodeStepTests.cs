@@ -4,28 +4,39 @@ using Farm.Models.Llama;
 
 namespace Farm.Cuda.Tests.EndToEnd;
 
-/// <summary>One decode step of 16 samples of one prompt: launches, graphs, allocation.</summary>
+/// <summary>One decode step of the samples of one prompt or of many: launches, graphs, allocation.</summary>
 public sealed class DecodeStepTests(TinyLlama models) : IClassFixture<TinyLlama>
 {
-    private const int Samples = 16, PromptTokens = 100, Warm = 8, Measured = 20;
+    private const int Warm = 8, Measured = 20, LaunchesOfLayer = 7;
 
-    [Fact]
-    public void A_layer_takes_at_most_eight_launches()
+    public static IEnumerable<object[]> Steps() =>
+        from type in new[] { DType.BF16, DType.I8, DType.F32 }
+        from rounded in type == DType.BF16 ? new[] { false, true } : [false]
+        from shape in new (int Prompts, int Samples)[] { (1, 16), (1, 65), (8, 16), (32, 16) }
+        select new object[] { type, rounded, shape.Prompts, shape.Samples };
+
+    // Few rows and many: skinny products, dense ones of one block of rows that is not full, of one that is, and of four.
+    [Theory]
+    [MemberData(nameof(Steps))]
+    public void A_layer_takes_seven_launches_whatever_the_number_of_rows(DType type, bool rounded, int prompts, int samples)
     {
-        using var gpu = Simulated.Backend();
-        using var step = new Step(gpu, models.Decoder);
+        using var simulated = Simulated.Backend();
+        using var gpu = new CudaBackend(simulator: true, bf16Activations: rounded);
+        using var step = new Step(gpu, models.Decoder, type, prompts, samples, promptTokens: 20);
         step.Run();
         long before = gpu.Launches;
         step.Run();
         // Beside the layers: the embedding, the language head with its norm, the draw.
-        Assert.InRange(gpu.Launches - before, 3, (8 * TinyLlama.Config.Layers) + 3);
+        Assert.Equal((LaunchesOfLayer * TinyLlama.Config.Layers) + 3, gpu.Launches - before);
     }
 
-    [Fact]
-    public void Steps_are_replayed_as_one_graph()
+    [Theory]
+    [InlineData(1, 16)]
+    [InlineData(5, 16)]
+    public void Steps_are_replayed_as_one_graph(int prompts, int samples)
     {
         using var gpu = Simulated.Backend();
-        using var step = new Step(gpu, models.Decoder);
+        using var step = new Step(gpu, models.Decoder, DType.BF16, prompts, samples, promptTokens: 100);
         for (int i = 0; i < Warm; i++)
         {
             step.Run();
@@ -41,11 +52,13 @@ public sealed class DecodeStepTests(TinyLlama models) : IClassFixture<TinyLlama>
         Assert.Equal(replays + Measured, gpu.Queue.Replays);
     }
 
-    [Fact]
-    public void A_step_allocates_nothing_on_the_managed_heap()
+    [Theory]
+    [InlineData(1, 16)]
+    [InlineData(5, 16)]
+    public void A_step_allocates_nothing_on_the_managed_heap(int prompts, int samples)
     {
         using var gpu = Simulated.Backend();
-        using var step = new Step(gpu, models.Decoder);
+        using var step = new Step(gpu, models.Decoder, DType.BF16, prompts, samples, promptTokens: 100);
         for (int i = 0; i < Warm; i++)
         {
             step.Run();
@@ -67,27 +80,37 @@ public sealed class DecodeStepTests(TinyLlama models) : IClassFixture<TinyLlama>
         private readonly LlamaModel _model;
         private readonly LlamaWorkspace _workspace;
         private readonly KvPool _pool;
-        private readonly ForwardBatch _batch = new(Math.Max(Samples, PromptTokens), Samples, Samples + 2);
+        private readonly ForwardBatch _batch;
         private readonly DeviceMemory _memory;
         private readonly Tensor _keys, _tokens, _logProbs;
-        private readonly int[] _hostKeys = new int[Samples * 3], _hostTokens = new int[Samples], _prefix = [0], _page = new int[1], _token = new int[1];
-        private readonly float[] _hostLogProbs = new float[Samples];
+        private readonly int[] _hostKeys, _hostTokens, _page = new int[1], _token = new int[1];
+        private readonly int[][] _prefixes;
+        private readonly float[] _hostLogProbs;
+        private readonly int _samples, _promptTokens;
         private int _length;
 
-        public Step(IBackend backend, string folder)
+        public Step(IBackend backend, string folder, DType type, int prompts, int samples, int promptTokens)
         {
-            _backend = backend;
+            (_backend, _samples, _promptTokens) = (backend, samples, promptTokens);
+            int rows = prompts * samples, pages = KvPool.PagesFor(promptTokens);
             using var checkpoint = Checkpoint.Open(folder);
-            _model = LlamaModel.Load(backend, checkpoint, TinyLlama.Config, DType.BF16);
-            _workspace = _model.CreateWorkspace(_batch.MaxRows, Samples);
-            _pool = backend.CreateKvPool(_model.KvShape(), Samples + 1);
-            _memory = backend.Allocate(4096);
-            _keys = _memory.Tensor(DType.I32, Samples, 3);
-            _tokens = _memory.Tensor(DType.I32, 1, Samples, 1024);
-            _logProbs = _memory.Tensor(DType.F32, 1, Samples, 2048);
+            _model = LlamaModel.Load(backend, checkpoint, TinyLlama.Config, type);
+            _batch = new ForwardBatch(Math.Max(rows, prompts * promptTokens), Math.Max(rows, prompts), rows + (prompts * (pages + 1)));
+            _workspace = _model.CreateWorkspace(_batch.MaxRows, rows);
+            _pool = backend.CreateKvPool(_model.KvShape(), rows + (prompts * pages));
+            _memory = backend.Allocate(20L * rows);
+            _keys = _memory.Tensor(DType.I32, rows, 3);
+            _tokens = _memory.Tensor(DType.I32, 1, rows, 12L * rows);
+            _logProbs = _memory.Tensor(DType.F32, 1, rows, 16L * rows);
+            (_hostKeys, _hostTokens, _hostLogProbs) = (new int[rows * 3], new int[rows], new float[rows]);
+            _prefixes = [.. Enumerable.Range(0, prompts).Select(p => Enumerable.Range(p * pages, pages).ToArray())];
             _batch.Clear();
-            _batch.BeginGroup(0, []);
-            _batch.Add([.. Enumerable.Range(0, PromptTokens).Select(i => 2 + i)], PromptTokens, _prefix);
+            foreach (int[] prefix in _prefixes)
+            {
+                _batch.BeginGroup(0, []);
+                _batch.Add([.. Enumerable.Range(0, promptTokens).Select(i => 2 + i)], promptTokens, prefix);
+            }
+
             _model.Forward(_batch, _pool, _workspace);
             backend.Synchronize();
         }
@@ -96,14 +119,18 @@ public sealed class DecodeStepTests(TinyLlama models) : IClassFixture<TinyLlama>
         {
             _length++;
             _batch.Clear();
-            _batch.BeginGroup(PromptTokens, _prefix);
-            for (int i = 0; i < Samples; i++)
+            int first = _prefixes.Length * _prefixes[0].Length;
+            for (int p = 0, i = 0; p < _prefixes.Length; p++)
             {
-                _page[0] = 1 + i;
-                _token[0] = _hostTokens[i];
-                _batch.Add(_token, _length, _page);
-                _hostKeys[(i * 3) + 1] = i;
-                _hostKeys[(i * 3) + 2] = _length;
+                _batch.BeginGroup(_promptTokens, _prefixes[p]);
+                for (int s = 0; s < _samples; s++, i++)
+                {
+                    _page[0] = first + i;
+                    _token[0] = _hostTokens[i];
+                    _batch.Add(_token, _length, _page);
+                    _hostKeys[(i * 3) + 1] = i;
+                    _hostKeys[(i * 3) + 2] = _length;
+                }
             }
 
             var hidden = _model.Forward(_batch, _pool, _workspace);

@@ -6,30 +6,32 @@ namespace Farm.Cuda.Tests.Kernels;
 /// <summary>What a row gets does not depend, to the bit, on the rows and prompts beside it: other kernels and other splits of the work give the same.</summary>
 public sealed class SameBitsTests
 {
+    // Rows that fill no tile of 16, 64 or 128; features that fill no unit of 64, of four and of sixteen and more segments.
+    public static IEnumerable<object[]> Products() =>
+        from type in new (DType Type, bool Rounded)[] { (DType.F32, false), (DType.I8, false), (DType.BF16, false), (DType.BF16, true) }
+        from shape in new (int Rows, int Inner, LinearLayout Layout)[] { (141, 200, LinearLayout.Concatenated), (141, 256, LinearLayout.GateUp), (261, 1003, LinearLayout.Concatenated) }
+        select new object[] { type.Type, type.Rounded, shape.Layout, shape.Rows, shape.Inner };
+
     [Theory]
-    [InlineData(DType.F32, LinearLayout.Concatenated, 200)]
-    [InlineData(DType.F32, LinearLayout.GateUp, 256)]
-    [InlineData(DType.I8, LinearLayout.Concatenated, 200)]
-    [InlineData(DType.I8, LinearLayout.GateUp, 256)]
-    [InlineData(DType.BF16, LinearLayout.Concatenated, 200)]
-    [InlineData(DType.BF16, LinearLayout.GateUp, 256)]
-    public void A_product_gives_a_row_the_same_bits_among_few_rows_and_many(DType type, LinearLayout layout, int inner)
+    [MemberData(nameof(Products))]
+    public void A_product_gives_a_row_the_same_bits_among_few_rows_and_many(DType type, bool rounded, LinearLayout layout, int rows, int inner)
     {
-        const int Rows = 141, Outer = 72;
+        const int Outer = 72;
         foreach (bool eager in new[] { false, true })
         {
-            using var backend = Simulated.Backend(eager);
+            using var settings = Simulated.Backend(eager);
+            using var backend = new CudaBackend(simulator: true, bf16Activations: rounded);
             using var operands = new CaseOperands(backend);
-            Tensor x = operands.Real(Rows, inner), norm = operands.Real(1, inner);
+            Tensor x = operands.Real(rows, inner), norm = operands.Real(1, inner);
             var weight = operands.Weight(Outer, inner, type, layout);
             foreach (var gain in new[] { default, norm })
             {
-                var all = operands.Zero(Rows, Outer);
+                var all = operands.Zero(rows, Outer);
                 backend.Linear(x, weight, all, normWeight: gain, normEpsilon: 1e-5f);
                 float[] want = operands.Read(all);
-                foreach (int count in new[] { 1, 5, 33, 50 })
+                foreach (int count in new[] { 1, 5, 33, 50, 65, 127, 129 })
                 {
-                    int first = Rows - count;
+                    int first = rows - count;
                     var some = operands.Zero(count, Outer);
                     backend.Linear(x.SliceRows(first, count), weight, some, normWeight: gain, normEpsilon: 1e-5f);
                     Assert.Equal(want[(first * Outer)..], operands.Read(some));

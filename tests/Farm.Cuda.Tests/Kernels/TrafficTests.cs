@@ -70,27 +70,47 @@ public sealed class TrafficTests
         Assert.Equal(0, counted.BankConflicts);
     }
 
+    public static IEnumerable<object[]> DenseProducts() =>
+        from product in new (DType Type, bool Rounded, int Rows)[] { (DType.F32, false, 128), (DType.F32, false, 50), (DType.I8, false, 256), (DType.BF16, false, 256), (DType.BF16, true, 256), (DType.BF16, true, 200) }
+        from norm in new[] { false, true }
+        select new object[] { product.Type, product.Rounded, product.Rows, norm };
+
+    // Memory: weights, rows and outputs once, prepared rows written and read. Cache: weights once for each tile of rows, prepared rows once for each 128 columns,
+    // rows as they come once however many columns there are.
     [Theory]
-    [InlineData(DType.F32, 128, 256)]
-    [InlineData(DType.F32, 50, 128)]
-    [InlineData(DType.I8, 256, 256)]
-    [InlineData(DType.BF16, 256, 256)]
-    public void A_dense_product_reads_weights_once_for_each_tile_of_rows_and_rows_once_for_each_tile_of_columns(DType type, int rows, int outer)
+    [MemberData(nameof(DenseProducts))]
+    public void A_dense_product_prepares_rows_once_and_reads_them_once_for_each_tile_of_columns(DType type, bool rounded, int rows, bool norm)
     {
-        const int Inner = 512;
-        using var backend = Simulated.Backend();
+        const int Inner = 512, Units = Inner / 64, Outer = 256;
+        using var settings = Simulated.Backend();
+        using var backend = new CudaBackend(simulator: true, bf16Activations: rounded);
         using var operands = new CaseOperands(backend);
-        var (x, y, weight) = (operands.Real(rows, Inner), operands.Zero(rows, outer), operands.Weight(outer, Inner, type));
-        var kernels = Simulated.Count(backend, () => backend.Linear(x, weight, y));
-        var product = kernels.Single(k => k.Key.StartsWith("dense_", StringComparison.Ordinal) && !k.Key.Contains("pack", StringComparison.Ordinal)).Value;
-        int tile = type == DType.F32 && rows <= 64 ? 64 : 128;
-        // An int8 row has a scale of four bytes for 64 features, a row of three terms of bf16 six bytes a feature; rows come in whole tiles of 16.
-        double rowBytes = type == DType.F32 ? 4.0 * Inner : type == DType.I8 ? Inner * 17 / 16.0 : 6.0 * Inner;
-        double wanted = (weight.Bytes * Math.Ceiling((double)rows / tile)) + (tile * Math.Ceiling((double)rows / tile) * rowBytes * (outer / 128.0));
-        Assert.Equal(wanted, product.LoadBytes);
-        Assert.InRange(product.UniqueBytes / (weight.Bytes + (rows * rowBytes) + (4.0 * rows * outer)), 0.99, type == DType.F32 ? 1.01 : 1.03);
+        var (x, y, weight, gain) = (operands.Real(rows, Inner), operands.Zero(rows, Outer), operands.Weight(Outer, Inner, type), operands.Real(1, Inner));
+        var product = Assert.Single(Simulated.Count(backend, () => backend.Linear(x, weight, y, normWeight: norm ? gain : default, normEpsilon: 1e-5f))).Value;
+        int tile = type == DType.F32 && rows <= 64 ? 64 : 128, tiles = (rows + tile - 1) / tile, padded = (rows + 15) / 16 * 16;
+        // An int8 row has a scale of four bytes for 64 features, a row of three terms of bf16 six bytes a feature; rows are prepared in whole tiles of 16.
+        double rowBytes = type == DType.F32 ? 4.0 * Inner : type == DType.I8 ? Inner * 17 / 16.0 : (rounded ? 2.0 : 6.0) * Inner;
+        bool prepares = type != DType.F32 || norm;
+        double tiled = (weight.Bytes * tiles) + (tile * tiles * rowBytes * (Outer / 128.0)), preparation = prepares ? 4.0 * padded * Inner : 0;
+        // Sixteen rows share a load of the norm's weight, whose 32 bytes each of their eight groups of lanes asks for; a block reads its rows' sums of squares.
+        double normBytes = norm ? (padded / 16 * Units * 8 * 256) + (tiles * (Outer / 128) * tile * 8 * 4) : 0;
+        Assert.Equal(1, product.Launches);
+        Assert.Equal(tiled + preparation + normBytes, product.LoadBytes);
+        double least = weight.Bytes + (4.0 * rows * (Inner + Outer)), kept = prepares ? (padded + (type == DType.F32 ? rows : padded)) * rowBytes : 0;
+        Assert.InRange(product.UniqueBytes / (least + kept + (norm ? (2 * 4 * 8 * padded) + (4 * Inner) : 0)), 0.99, 1.01);
         Assert.Equal(0, product.BankConflicts);
         Assert.Equal(type == DType.F32 ? 0 : 1, Math.Sign(product.Mma));
+    }
+
+    // The count is a kernel's, not of how often a block that waits for others looks whether they are done.
+    [Fact]
+    public void A_dense_product_moves_the_same_bytes_each_time()
+    {
+        using var backend = Simulated.Backend();
+        using var operands = new CaseOperands(backend);
+        var (x, y, weight) = (operands.Real(300, 256), operands.Zero(300, 384), operands.Weight(384, 256, DType.I8));
+        var counts = Enumerable.Range(0, 4).Select(_ => Assert.Single(Simulated.Count(backend, () => backend.Linear(x, weight, y))).Value with { WarpInstructions = 0 }).Distinct();
+        Assert.Single(counts);
     }
 
     [Fact]
