@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Farm.Cli.Options;
-using Farm.Core;
 using Farm.Pocket.Embedded;
 using Farm.Training.Checkpoints;
 
@@ -32,12 +31,7 @@ internal static class PocketTrainVerb
         device.AddTo(command);
         command.SetAction(result =>
         {
-            string folder = result.GetRequiredValue(output);
-            if (File.Exists(folder))
-            {
-                throw new BadInputException($"--output {folder} is a file, not a folder.");
-            }
-
+            string folder = FlagChecks.OutputFolder(result.GetRequiredValue(output));
             string[] engine = ["--threads", result.GetValue(threads).ToString(CultureInfo.InvariantCulture), "--device", device.Read(result).Name];
             double seconds = 0;
             foreach (var (name, arguments) in Recipe(folder, engine))
