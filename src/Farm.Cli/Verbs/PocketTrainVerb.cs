@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Farm.Cli.Options;
+using Farm.Core;
 using Farm.Pocket.Embedded;
 using Farm.Training.Checkpoints;
 
@@ -31,7 +32,12 @@ internal static class PocketTrainVerb
         device.AddTo(command);
         command.SetAction(result =>
         {
-            string folder = FlagChecks.OutputFolder(result.GetRequiredValue(output));
+            string folder = result.GetRequiredValue(output);
+            if (File.Exists(folder))
+            {
+                throw new BadInputException($"--output {folder} is a file, not a folder.");
+            }
+
             string[] engine = ["--threads", result.GetValue(threads).ToString(CultureInfo.InvariantCulture), "--device", device.Read(result).Name];
             double seconds = 0;
             foreach (var (name, arguments) in Recipe(folder, engine))
