@@ -67,7 +67,7 @@ const Inst* ternary(Warp& w, const Inst* i) {
     return i + 1;
 }
 
-/// Calls f.operator()<T>() for the C++ type of an integer or untyped PTX type that PTX has arithmetic on; null for others.
+/// Calls f.operator()<T>() for the C++ type of an integer or untyped PTX type that has arithmetic; null for others.
 template <class F>
 Handler for_arithmetic(Type type, F f) {
     switch (type) {

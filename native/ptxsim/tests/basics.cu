@@ -50,7 +50,8 @@ static __device__ __attribute__((always_inline)) void load_fragments(u32 (&fa)[4
 }
 
 /// C[16][8] of the fragments of A and B.
-static __device__ __attribute__((always_inline)) void multiply_fragments(const u32 (&fa)[4], const u32 (&fb)[2], float* c) {
+static __device__ __attribute__((always_inline)) void multiply_fragments(const u32 (&fa)[4], const u32 (&fb)[2],
+                                                                         float* c) {
     float d[4] = {0, 0, 0, 0};
     asm volatile(
         "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
