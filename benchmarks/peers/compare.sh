@@ -8,32 +8,10 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-source_dir= build_dir= shape=tinyllama dtypes="f32 bf16 int8" rounds=3 threads=2 n=16 prompt=128 fresh=128 prefill=512
-sampled=()
-while [ $# -gt 0 ]; do
-  case $1 in
-    --no-sampled) sampled=(--no-sampled); shift; continue ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-  esac
-  [ $# -ge 2 ] || fail "no value after $1"
-  case $1 in
-    --llama-cpp) source_dir=$2 ;;
-    --build) build_dir=$2 ;;
-    --shape) shape=$2 ;;
-    --dtypes) dtypes=$2 ;;
-    --rounds) rounds=$2 ;;
-    --threads) threads=$2 ;;
-    -n) n=$2 ;;
-    --prompt-tokens) prompt=$2 ;;
-    --new-tokens) fresh=$2 ;;
-    --prefill-tokens) prefill=$2 ;;
-    *) fail "unknown option $1" ;;
-  esac
-  shift 2
-done
-[ -n "$source_dir" ] || fail "--llama-cpp DIR is needed: a llama.cpp checkout with a finished build"
-[[ $rounds =~ ^[1-9][0-9]*$ ]] || fail "--rounds needs a whole number from 1 up"
-command -v jq >/dev/null || fail "jq is needed: apt-get install jq"
+llama_cpp= build= shape=tinyllama dtypes="f32 bf16 int8" rounds=3 threads=2 n=16 prompt_tokens=128 new_tokens=128 prefill_tokens=512 no_sampled=
+parse_options "llama-cpp build shape dtypes rounds threads n prompt-tokens new-tokens prefill-tokens no-sampled!" "$@"
+[ -n "$llama_cpp" ] || fail "--llama-cpp DIR is needed: a llama.cpp checkout with a finished build"
+require_rounds
 
 # The published llama.cpp format that stands beside each of Farm's.
 gguf_type() {
@@ -45,25 +23,19 @@ gguf_type() {
 }
 for dtype in $dtypes; do gguf_type "$dtype" >/dev/null; done
 
-farm() { "$repository/build.sh" farm "$@"; }
-
-driver=$(build_driver "$source_dir" "$build_dir")
+driver=$(build_driver "$llama_cpp" "$build")
 converter=$(build_make_gguf)
-checkpoint=$work/models/$shape
-if [ ! -e "$checkpoint/config.json" ]; then
-  mkdir -p "$work/models"
-  farm bench make-model --shape "$shape" --output "$checkpoint" >&2
-fi
+checkpoint=$(make_model "$shape")
 
 farm_round() {
   local common=(--model "$checkpoint" --dtype "$1" --threads "$threads" --json)
-  farm bench sample "${common[@]}" -n "$n" --prompt-tokens "$prompt" --new-tokens "$fresh"
-  farm bench sample "${common[@]}" -n 1 --prompt-tokens "$prefill" --new-tokens 1
+  farm bench sample "${common[@]}" -n "$n" --prompt-tokens "$prompt_tokens" --new-tokens "$new_tokens"
+  farm bench sample "${common[@]}" -n 1 --prompt-tokens "$prefill_tokens" --new-tokens 1
 }
 
 peer_round() {
-  "$driver" --model "$1" --threads "$threads" -n "$n" --prompt-tokens "$prompt" --new-tokens "$fresh" \
-    --prefill-tokens "$prefill" --runs 1 "${sampled[@]}"
+  "$driver" --model "$1" --threads "$threads" -n "$n" --prompt-tokens "$prompt_tokens" --new-tokens "$new_tokens" \
+    --prefill-tokens "$prefill_tokens" --runs 1 ${no_sampled:+--no-sampled}
 }
 
 results=$work/compare-$shape.jsonl
@@ -79,7 +51,7 @@ for dtype in $dtypes; do
     ours=$(farm_round "$dtype")
     theirs=$(peer_round "$gguf")
     jq -cn --arg dtype "$dtype" --arg type "$type" --argjson ours "$(jq -s . <<<"$ours")" --argjson theirs "$theirs" \
-      --argjson n "$n" --argjson prompt "$prompt" --argjson fresh "$fresh" '
+      --argjson n "$n" --argjson prompt "$prompt_tokens" --argjson fresh "$new_tokens" '
       ($ours[0].decode_tokens_per_second) as $decode | ($ours[0].prefill_tokens_per_second) as $read
       | {$dtype, $type, farm_run: $ours, peer_run: $theirs, pairs: [
           {metric: "decode", farm: $decode, peer: $theirs.decode_tokens_per_second},
@@ -91,15 +63,14 @@ for dtype in $dtypes; do
   done
 done
 
-echo "$shape: $n samples of one $prompt-token prompt, $fresh new tokens; prefill of $prefill; $threads threads; tokens/s, medians of $rounds"
+echo "$shape: $n samples of one $prompt_tokens-token prompt, $new_tokens new tokens; prefill of $prefill_tokens; $threads threads; tokens/s, medians of $rounds"
 {
   echo "dtype|llama.cpp type|measure|Farm|llama.cpp|ratio|ratio, least to most"
-  jq -rs '
-    def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
-    def shown: . * 100 | round / 100 | tostring;
+  summarise "$results" '
+    def shown: to(2) | tostring;
     [.[] | {dtype, type} + (.pairs[])] | group_by([.dtype, .metric])[]
     | map(.farm / .peer) as $ratios
     | [.[0].dtype, .[0].type, .[0].metric, (map(.farm) | median | shown), (map(.peer) | median | shown),
-       ($ratios | median | shown), "\($ratios | min | shown) to \($ratios | max | shown)"] | join("|")' "$results"
+       ($ratios | median | shown), "\($ratios | min | shown) to \($ratios | max | shown)"] | join("|")'
 } | column -t -s '|'
 echo "Every run is kept in $results"

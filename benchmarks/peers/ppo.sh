@@ -9,27 +9,10 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-rounds=3 threads=2 rollouts=512 response=64 python=python3
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-  esac
-  [ $# -ge 2 ] || fail "no value after $1"
-  case $1 in
-    --rounds) rounds=$2 ;;
-    --threads) threads=$2 ;;
-    --rollouts) rollouts=$2 ;;
-    --response-len) response=$2 ;;
-    --python) python=$2 ;;
-    *) fail "unknown option $1" ;;
-  esac
-  shift 2
-done
-[[ $rounds =~ ^[1-9][0-9]*$ ]] || fail "--rounds needs a whole number from 1 up"
-command -v jq >/dev/null || fail "jq is needed: apt-get install jq"
-"$python" -c 'import torch' 2>/dev/null || fail "$python has no torch: apt-get install python3-torch, or name another Python with --python"
-
-farm() { "$repository/build.sh" farm "$@"; }
+rounds=3 threads=2 rollouts=512 response_len=64 python=python3
+parse_options "rounds threads rollouts response-len python" "$@"
+require_rounds
+require_torch "$python"
 export OMP_NUM_THREADS=$threads
 
 pocket=$work/ppo
@@ -43,16 +26,14 @@ results=$work/ppo.jsonl
 for ((round = 1; round <= rounds; round++)); do
   rm -rf "$pocket/run"
   farm ppo --policy "$pocket/base" --reward "$pocket/reward" --input pocket:unlabeled --output "$pocket/run" --rollout-batch-size "$rollouts" --rollout-per-device-batch-size 64 \
-    --step-batch-size $((rollouts / 2)) --step-per-device-batch-size 4 --query-len $((256 - response)) --response-len "$response" --max-steps 2 --threads "$threads" >/dev/null 2>&1
+    --step-batch-size $((rollouts / 2)) --step-per-device-batch-size 4 --query-len $((256 - response_len)) --response-len "$response_len" --max-steps 2 --threads "$threads" >/dev/null 2>&1
   ours=$(tail -n 1 "$pocket/run/metrics.jsonl")
-  theirs=$("$python" "$peers_dir/pytorch_ppo.py" --config "$pocket/base/config.json" --threads "$threads" --rollouts "$rollouts" --response-len "$response" --step-batch $((rollouts / 2)) --repeat 2 | tail -n 1)
+  theirs=$("$python" "$peers_dir/pytorch_ppo.py" --config "$pocket/base/config.json" --threads "$threads" --rollouts "$rollouts" --response-len "$response_len" --step-batch $((rollouts / 2)) --repeat 2 | tail -n 1)
   jq -cn --argjson farm "$ours" --argjson torch "$theirs" '{farm: $farm["time/tokens_per_second"], torch: $torch.response_tokens_per_second}' >>"$results"
   echo "round $round of $rounds: done" >&2
 done
-jq -rs '
-  def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
-  def to(digits): . * pow(10; digits) | round / pow(10; digits);
+summarise "$results" '
   (map(.farm / .torch)) as $ratios
   | "Farm     \(map(.farm) | median | to(1)) response tokens/s", "PyTorch  \(map(.torch) | median | to(1)) response tokens/s",
     "ratio    \($ratios | median | to(2))x (rounds \($ratios | min | to(2)) to \($ratios | max | to(2)))"
-  ' "$results"
+  '

@@ -9,37 +9,15 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 shapes="tiny small" rounds=3 threads=2 repeat=3 sequence=256 python=python3
-while [ $# -gt 0 ]; do
-  case $1 in
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-  esac
-  [ $# -ge 2 ] || fail "no value after $1"
-  case $1 in
-    --shapes) shapes=$2 ;;
-    --rounds) rounds=$2 ;;
-    --threads) threads=$2 ;;
-    --repeat) repeat=$2 ;;
-    --sequence) sequence=$2 ;;
-    --python) python=$2 ;;
-    *) fail "unknown option $1" ;;
-  esac
-  shift 2
-done
-[[ $rounds =~ ^[1-9][0-9]*$ ]] || fail "--rounds needs a whole number from 1 up"
-command -v jq >/dev/null || fail "jq is needed: apt-get install jq"
-"$python" -c 'import torch' 2>/dev/null || fail "$python has no torch: apt-get install python3-torch, or name another Python with --python"
-
-farm() { "$repository/build.sh" farm "$@"; }
+parse_options "shapes rounds threads repeat sequence python" "$@"
+require_rounds
+require_torch "$python"
 
 # Both programs get the same number of threads; OpenMP's own count must not exceed it.
 export OMP_NUM_THREADS=$threads
 
 for shape in $shapes; do
-  checkpoint=$work/models/$shape
-  if [ ! -e "$checkpoint/config.json" ]; then
-    mkdir -p "$work/models"
-    farm bench make-model --shape "$shape" --output "$checkpoint" >&2
-  fi
+  checkpoint=$(make_model "$shape")
   batch=4
   if [ "$shape" = tiny ]; then batch=8; fi
   results=$work/train-$shape.jsonl
@@ -50,13 +28,11 @@ for shape in $shapes; do
     jq -cn --argjson farm "$ours" --argjson torch "$theirs" '{farm: $farm, torch: $torch}' >>"$results"
     echo "$shape, round $round of $rounds: done" >&2
   done
-  jq -rs --arg shape "$shape" '
-    def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
-    def to(digits): . * pow(10; digits) | round / pow(10; digits);
+  summarise "$results" '
     (map(.farm.tokens_per_second / .torch.tokens_per_second)) as $ratios
     | "\($shape), float32, batch \(.[0].farm.batch) x \(.[0].farm.sequence), \(.[0].farm.threads) threads, PyTorch \(.[0].torch.torch)",
       "  Farm     \(map(.farm.tokens_per_second) | median | to(1)) tokens/s, \(map(.farm.flops_fraction_of_peak * 100) | median | to(1)) % of the FMA peak, \(map(.farm.peak_rss_bytes) | max / 1048576 | round) MiB",
       "  PyTorch  \(map(.torch.tokens_per_second) | median | to(1)) tokens/s, \(map(.torch.peak_rss_bytes) | max / 1048576 | round) MiB",
       "  ratio    \($ratios | median | to(2))x (rounds \($ratios | min | to(2)) to \($ratios | max | to(2))), memory \((map(.farm.peak_rss_bytes) | max) / (map(.torch.peak_rss_bytes) | max) | to(2))x"
-    ' "$results"
+    ' --arg shape "$shape"
 done

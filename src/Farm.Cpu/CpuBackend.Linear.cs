@@ -10,30 +10,13 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public LinearWeight PackLinear(IReadOnlyList<IRowSource> parts, DType storage, LinearLayout layout = LinearLayout.Concatenated)
     {
-        ArgumentNullException.ThrowIfNull(parts);
-        const string Op = nameof(PackLinear);
-        Require(parts.Count > 0, Op, "there is at least one part", nameof(parts));
-        Require(storage is DType.F32 or DType.BF16 or DType.I8, Op, "weights are stored as F32, BF16 or I8", nameof(storage));
-        int columns = parts[0].Columns;
-        Require(columns > 0, Op, "a part has at least one column", nameof(parts));
-        foreach (var part in parts)
-        {
-            Require(part.Columns == columns, Op, $"part {part.Name} has {part.Columns} columns, the first part {columns}", nameof(parts));
-            Require(part.Rows > 0, Op, $"part {part.Name} has no rows", nameof(parts));
-            Require(part.DType is DType.F32 or DType.BF16 or DType.F16, Op, $"part {part.Name} is not F32, BF16 or F16", nameof(parts));
-        }
-
-        bool gateUp = layout == LinearLayout.GateUp;
-        Require(!gateUp || (parts.Count == 2 && parts[0].Rows == parts[1].Rows), Op, "GateUp takes two parts of equal shape", nameof(parts));
-        int rows = gateUp ? parts[0].Rows : parts.Sum(p => p.Rows);
-        var weight = new CpuLinearWeight(columns, rows, storage, layout);
+        var all = new LinearParts(parts, storage, layout);
+        var weight = new CpuLinearWeight(all.InFeatures, all.OutFeatures, storage, layout);
         try
         {
-            int first = 0;
-            for (int i = 0; i < parts.Count; i++)
+            foreach (var (source, part, first) in all.Places())
             {
-                Pack(weight, gateUp ? i : 0, first, parts[i]);
-                first += gateUp ? 0 : parts[i].Rows;
+                Pack(weight, part, first, source);
             }
 
             return weight;
@@ -100,7 +83,7 @@ public sealed unsafe partial class CpuBackend
 
             if (bad >= 0)
             {
-                throw new BadInputException($"Tensor {source.Name} has a value that is NaN or infinite in row {row + bad}.");
+                throw LinearParts.NotFinite(source, row + bad);
             }
         }
     }

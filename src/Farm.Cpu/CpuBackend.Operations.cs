@@ -169,15 +169,6 @@ public sealed unsafe partial class CpuBackend
     private static void RequirePool(KvPool pool, int kvHeads, int headDim, int layer, string operation)
     {
         Require(pool is CpuKvPool, operation, "the key/value pool belongs to another backend", nameof(pool));
-        // The token loop passes here: a message is made only when it is thrown.
-        if (pool.Shape.KeyValueHeads != kvHeads || pool.Shape.HeadDim != headDim)
-        {
-            throw new ArgumentException($"{operation}: the pool holds {pool.Shape.KeyValueHeads} heads of {pool.Shape.HeadDim}, not {kvHeads} of {headDim}.", nameof(pool));
-        }
-
-        if (layer < 0 || layer >= pool.Shape.Layers)
-        {
-            throw new ArgumentException($"{operation}: there is no layer {layer}.", nameof(layer));
-        }
+        RequirePoolShape(pool, kvHeads, headDim, layer, operation);
     }
 }

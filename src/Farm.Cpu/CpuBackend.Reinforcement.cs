@@ -143,14 +143,6 @@ public sealed unsafe partial class CpuBackend
         }));
     }
 
-    private static void RequireVectors(string op, int count, params ReadOnlySpan<(Tensor Tensor, string Name)> vectors)
-    {
-        foreach (var (tensor, name) in vectors)
-        {
-            RequireF32(tensor, 1, count, op, name);
-        }
-    }
-
     private static NativeReinforcement.PolicyArgs PolicyArgs(
         string op, Tensor hidden, Tensor weight, Tensor ids, float temperature, Tensor logProbs, Tensor entropies, Tensor hiddenGradient, Tensor weightGradient)
     {

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Farm.Core;
 
 namespace Farm.Cpu;
@@ -120,15 +119,6 @@ public sealed unsafe partial class CpuBackend : IReinforcementBackend
         }
     }
 
-    private static void RequireSameSize<T>(int count, Tensor tensor)
-        where T : unmanaged
-    {
-        if (!tensor.IsContiguous || (long)count * Unsafe.SizeOf<T>() != tensor.Bytes)
-        {
-            throw new ArgumentException($"{count} elements of {Unsafe.SizeOf<T>()} bytes do not fill {tensor} exactly.", nameof(tensor));
-        }
-    }
-
     private static void Check(int status)
     {
         switch (status)
@@ -136,30 +126,6 @@ public sealed unsafe partial class CpuBackend : IReinforcementBackend
             case 0: return;
             case 1: throw new InsufficientMemoryException("The system has no memory left for the CPU kernels' scratch buffers.");
             default: throw new InvalidOperationException($"A CPU kernel refused its arguments (code {status}).");
-        }
-    }
-
-    private static void Require(bool condition, string operation, string rule, string parameter)
-    {
-        if (!condition)
-        {
-            throw new ArgumentException($"{operation}: {rule}.", parameter);
-        }
-    }
-
-    private static void RequireF32(Tensor tensor, int rows, int columns, string operation, string parameter)
-    {
-        if (tensor.DType != DType.F32 || tensor.Rows != rows || tensor.Columns != columns || tensor.Stride < columns || (tensor.IsNone && tensor.Count > 0))
-        {
-            throw new ArgumentException($"{operation}: expected f32[{rows}, {columns}], got {tensor}.", parameter);
-        }
-    }
-
-    private static void RequireI32(Tensor tensor, int count, string operation, string parameter)
-    {
-        if (tensor.DType != DType.I32 || tensor.Count != count || !tensor.IsContiguous || (tensor.IsNone && count > 0))
-        {
-            throw new ArgumentException($"{operation}: expected i32[1, {count}], got {tensor}.", parameter);
         }
     }
 }

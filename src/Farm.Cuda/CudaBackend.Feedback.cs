@@ -128,12 +128,4 @@ public sealed partial class CudaBackend : IReinforcementBackend
             _scratch.Release(mark);
         }
     }
-
-    private static void RequireVectors(string op, int count, params ReadOnlySpan<(Tensor Tensor, string Name)> vectors)
-    {
-        foreach (var (tensor, name) in vectors)
-        {
-            RequireF32(tensor, 1, count, op, name);
-        }
-    }
 }

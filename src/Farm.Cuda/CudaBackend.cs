@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Farm.Core;
 using Farm.Cuda.Driver;
@@ -191,51 +190,9 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
         }
     }
 
-    private static void RequireSameSize<T>(int count, Tensor tensor)
-        where T : unmanaged
-    {
-        if (!tensor.IsContiguous || (long)count * Unsafe.SizeOf<T>() != tensor.Bytes)
-        {
-            throw new ArgumentException($"{count} elements of {Unsafe.SizeOf<T>()} bytes do not fill {tensor} exactly.", nameof(tensor));
-        }
-    }
-
-    private static void Require(bool condition, string operation, string rule, string parameter)
-    {
-        if (!condition)
-        {
-            throw new ArgumentException($"{operation}: {rule}.", parameter);
-        }
-    }
-
-    private static void RequireF32(Tensor tensor, int rows, int columns, string operation, string parameter)
-    {
-        if (tensor.DType != DType.F32 || tensor.Rows != rows || tensor.Columns != columns || tensor.Stride < columns || (tensor.IsNone && tensor.Count > 0))
-        {
-            throw new ArgumentException($"{operation}: expected f32[{rows}, {columns}], got {tensor}.", parameter);
-        }
-    }
-
-    private static void RequireI32(Tensor tensor, int count, string operation, string parameter)
-    {
-        if (tensor.DType != DType.I32 || tensor.Count != count || !tensor.IsContiguous || (tensor.IsNone && count > 0))
-        {
-            throw new ArgumentException($"{operation}: expected i32[1, {count}], got {tensor}.", parameter);
-        }
-    }
-
     private static void RequirePool(KvPool pool, int kvHeads, int headDim, int layer, string operation)
     {
         Require(pool is CudaKvPool, operation, "the key/value pool belongs to another backend", nameof(pool));
-        // The token loop passes here: a message is made only when it is thrown.
-        if (pool.Shape.KeyValueHeads != kvHeads || pool.Shape.HeadDim != headDim)
-        {
-            throw new ArgumentException($"{operation}: the pool holds {pool.Shape.KeyValueHeads} heads of {pool.Shape.HeadDim}, not {kvHeads} of {headDim}.", nameof(pool));
-        }
-
-        if (layer < 0 || layer >= pool.Shape.Layers)
-        {
-            throw new ArgumentException($"{operation}: there is no layer {layer}.", nameof(layer));
-        }
+        RequirePoolShape(pool, kvHeads, headDim, layer, operation);
     }
 }

@@ -56,7 +56,7 @@ public sealed class Trainer : IDisposable
             ? new LearningRateSchedule(options.Schedule, TotalSteps, warmup)
             : LearningRateSchedule.WithRatio(options.Schedule, TotalSteps, options.WarmupRatio);
         _budget = RowsOfPass(train, eval, options);
-        _fingerprint = Fingerprint(fingerprint);
+        _fingerprint = TrainerFingerprint.Of(fingerprint, model, task, options, train.Count, TotalSteps, Schedule.WarmupSteps, _budget);
         _checkpoints = new TrainingCheckpoints(options.OutputFolder);
         _optimizer = new AdamWOptimizer(model.Trained, options.AdamW);
         _workspace = model.CreateWorkspace(_budget);
@@ -90,11 +90,7 @@ public sealed class Trainer : IDisposable
     {
         var progress = (_options.Resume ? _checkpoints.LoadNewest(_model.Trained, _optimizer, _fingerprint) : null) ?? new TrainingProgress(0, 0, 0);
         int resumedFrom = progress.Step;
-        foreach (var sink in _sinks)
-        {
-            sink.Begin(progress.Step);
-        }
-
+        _sinks.Begin(progress.Step);
         var clock = Stopwatch.StartNew();
         long tokens = 0, loggedTokens = 0;
         double loggedSeconds = 0, lastLoss = double.NaN;
@@ -116,7 +112,7 @@ public sealed class Trainer : IDisposable
             if (step % _options.LoggingSteps == 0 || last)
             {
                 double seconds = clock.Elapsed.TotalSeconds;
-                Log(step,
+                _sinks.Write(step,
                 [
                     ("epoch", Math.Round(step / (double)Plan.UpdatesPerEpoch, 4)), ("loss", progress.LossSum / progress.LossCount), ("grad_norm", update.GradientNorm),
                     ("learning_rate", update.LearningRate), ("tokens_per_second", Math.Round((tokens - loggedTokens) / Math.Max(seconds - loggedSeconds, 1e-9), 1)),
@@ -128,7 +124,7 @@ public sealed class Trainer : IDisposable
             if (_eval.Count > 0 && (last || (_options.EvalSteps is { } every && step % every == 0)))
             {
                 evaluation = Evaluate();
-                Log(step, evaluation);
+                _sinks.Write(step, evaluation);
             }
 
             Progress?.Invoke(step, update.Loss);
@@ -197,72 +193,7 @@ public sealed class Trainer : IDisposable
 
     private void Save(TrainingProgress progress) => _checkpoints.Save(_model.Trained, _optimizer, progress, _fingerprint, _options.SaveTotalLimit);
 
-    private void Log(int step, IReadOnlyList<(string Name, double Value)> values)
-    {
-        foreach (var sink in _sinks)
-        {
-            sink.Write(new MetricLine(step, values));
-        }
-    }
-
     // In order, as many to a pass as fit: short examples share one, so products are as tall as memory allows.
-    private IEnumerable<List<TrainingExample>> Packed(IEnumerable<TrainingExample> examples)
-    {
-        var pass = new List<TrainingExample>();
-        int rows = 0;
-        foreach (var example in examples)
-        {
-            if (pass.Count > 0 && rows + example.Rows > _budget)
-            {
-                yield return pass;
-                (pass, rows) = ([], 0);
-            }
-
-            pass.Add(example);
-            rows += example.Rows;
-        }
-
-        if (pass.Count > 0)
-        {
-            yield return pass;
-        }
-    }
-
-    private JsonObject Fingerprint(JsonObject given)
-    {
-        var all = (JsonObject)given.DeepClone();
-        var (model, options) = (_model.Options, _options);
-        foreach (var (name, value) in new (string, JsonNode)[]
-        {
-            ("objective", _task.Name), ("train_examples", _train.Count), ("total_steps", TotalSteps), ("per_device_train_batch_size", options.MicroBatch),
-            ("gradient_accumulation_steps", options.Accumulation), ("learning_rate", options.LearningRate), ("lr_scheduler_type", $"{options.Schedule}"),
-            ("warmup_steps", Schedule.WarmupSteps), ("weight_decay", options.AdamW.WeightDecay), ("adam_beta1", options.AdamW.Beta1), ("adam_beta2", options.AdamW.Beta2),
-            ("adam_epsilon", options.AdamW.Epsilon), ("max_grad_norm", options.MaxGradNorm), ("normalization", $"{options.Normalization}"), ("seed", options.Seed),
-            ("dtype", model.DType.Name()), ("backend", _model.Backend.Name), ("pass_rows", _budget), ("model_seed", model.Seed), ("lora_rank", model.Lora?.Rank ?? 0),
-            ("lora_alpha", model.Lora?.Alpha ?? 0), ("lora_dropout", model.Lora?.Dropout ?? 0), ("lora_target_modules", string.Join(',', model.Lora?.TargetModules ?? [])),
-            ("model_shape", $"{_model.Config.VocabularySize} {_model.Config.HiddenSize} {_model.Config.IntermediateSize} {_model.Config.Layers} {_model.Config.AttentionHeads} {_model.Config.KeyValueHeads} {_model.Config.HeadDim}"),
-        })
-        {
-            all[name] = value;
-        }
-
-        return all;
-    }
+    private IEnumerable<TrainingExample[]> Packed(IReadOnlyList<TrainingExample> examples) =>
+        TokenPasses.Cut([.. examples.Select(e => e.Rows)], _budget).Select(pass => pass.Select(i => examples[i]).ToArray());
 }
-
-/// <summary>What an update did.</summary>
-/// <param name="Loss">Its loss before the step.</param>
-/// <param name="GradientNorm">Global norm before clipping.</param>
-/// <param name="LearningRate">Learning rate used.</param>
-/// <param name="Tokens">Tokens read.</param>
-public readonly record struct UpdateResult(double Loss, double GradientNorm, double LearningRate, long Tokens);
-
-/// <summary>How a run ended.</summary>
-/// <param name="Steps">Updates of the whole run.</param>
-/// <param name="ResumedFrom">Updates done before this process.</param>
-/// <param name="LastLoss">Loss of the last update; NaN if none was left to do.</param>
-/// <param name="Tokens">Tokens read by this process.</param>
-/// <param name="Seconds">Time it took, evaluation and saving included.</param>
-/// <param name="Evaluation">Metrics of the last evaluation; empty without one.</param>
-public sealed record TrainingSummary(
-    int Steps, int ResumedFrom, double LastLoss, long Tokens, double Seconds, IReadOnlyList<(string Name, double Value)> Evaluation);

@@ -67,36 +67,7 @@ const Inst* ternary(Warp& w, const Inst* i) {
     return i + 1;
 }
 
-/// Calls f.operator()<T>() for the C++ type of an integer or untyped PTX type; null for others.
-template <class F>
-Handler for_integer(Type type, F f) {
-    switch (type) {
-        case Type::U8:
-        case Type::B8:
-            return f.template operator()<u8>();
-        case Type::S8:
-            return f.template operator()<i8>();
-        case Type::U16:
-        case Type::B16:
-            return f.template operator()<u16>();
-        case Type::S16:
-            return f.template operator()<i16>();
-        case Type::U32:
-        case Type::B32:
-            return f.template operator()<u32>();
-        case Type::S32:
-            return f.template operator()<i32>();
-        case Type::U64:
-        case Type::B64:
-            return f.template operator()<u64>();
-        case Type::S64:
-            return f.template operator()<i64>();
-        default:
-            return nullptr;
-    }
-}
-
-/// As for_integer without the 8-bit types, which PTX arithmetic does not have.
+/// Calls f.operator()<T>() for the C++ type of an integer or untyped PTX type that has arithmetic; null for others.
 template <class F>
 Handler for_arithmetic(Type type, F f) {
     switch (type) {
@@ -117,6 +88,20 @@ Handler for_arithmetic(Type type, F f) {
             return f.template operator()<i64>();
         default:
             return nullptr;
+    }
+}
+
+/// As for_arithmetic with the 8-bit types, which PTX can only move and convert.
+template <class F>
+Handler for_integer(Type type, F f) {
+    switch (type) {
+        case Type::U8:
+        case Type::B8:
+            return f.template operator()<u8>();
+        case Type::S8:
+            return f.template operator()<i8>();
+        default:
+            return for_arithmetic(type, f);
     }
 }
 

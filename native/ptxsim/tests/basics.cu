@@ -40,6 +40,30 @@ extern "C" __global__ void __launch_bounds__(128) block_sum(const float* __restr
     }
 }
 
+/// The fragments of A[16][16], one warp.
+static __device__ __attribute__((always_inline)) void load_fragments(u32 (&fa)[4], const u16 (&sa)[16][24]) {
+    const u32 t = tid();
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
+                 : "=r"(fa[0]), "=r"(fa[1]), "=r"(fa[2]), "=r"(fa[3])
+                 : "r"(shared_address(&sa[t % 16][8 * (t / 16)]))
+                 : "memory");
+}
+
+/// C[16][8] of the fragments of A and B.
+static __device__ __attribute__((always_inline)) void multiply_fragments(const u32 (&fa)[4], const u32 (&fb)[2],
+                                                                         float* c) {
+    float d[4] = {0, 0, 0, 0};
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(fa[0]), "r"(fa[1]), "r"(fa[2]), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
+    const u32 g = tid() / 4, q = tid() % 4;
+    c[8 * g + 2 * q] = d[0];
+    c[8 * g + 2 * q + 1] = d[1];
+    c[8 * (g + 8) + 2 * q] = d[2];
+    c[8 * (g + 8) + 2 * q + 1] = d[3];
+}
+
 /// C[16][8] = A[16][16] B[8][16]^T, one warp, through cp.async, ldmatrix and mma.
 extern "C" __global__ void __launch_bounds__(32)
     mma_tile(const u16* __restrict__ a, const u16* __restrict__ b, float* c) {
@@ -53,24 +77,12 @@ extern "C" __global__ void __launch_bounds__(32)
     wait<0>();
     __syncthreads();
     u32 fa[4], fb[2];
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
-                 : "=r"(fa[0]), "=r"(fa[1]), "=r"(fa[2]), "=r"(fa[3])
-                 : "r"(shared_address(&sa[t % 16][8 * (t / 16)]))
-                 : "memory");
+    load_fragments(fa, sa);
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1},[%2];"
                  : "=r"(fb[0]), "=r"(fb[1])
                  : "r"(shared_address(&sb[t % 8][8 * (t / 8 % 2)]))
                  : "memory");
-    float d[4] = {0, 0, 0, 0};
-    asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(fa[0]), "r"(fa[1]), "r"(fa[2]), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
-    const u32 g = t / 4, q = t % 4;
-    c[8 * g + 2 * q] = d[0];
-    c[8 * g + 2 * q + 1] = d[1];
-    c[8 * (g + 8) + 2 * q] = d[2];
-    c[8 * (g + 8) + 2 * q + 1] = d[3];
+    multiply_fragments(fa, fb, c);
 }
 
 /// As mma_tile with B stored [16][8], read through ldmatrix.trans.
@@ -86,24 +98,12 @@ extern "C" __global__ void __launch_bounds__(32)
     }
     __syncthreads();
     u32 fa[4], fb[2];
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
-                 : "=r"(fa[0]), "=r"(fa[1]), "=r"(fa[2]), "=r"(fa[3])
-                 : "r"(shared_address(&sa[t % 16][8 * (t / 16)]))
-                 : "memory");
+    load_fragments(fa, sa);
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1},[%2];"
                  : "=r"(fb[0]), "=r"(fb[1])
                  : "r"(shared_address(&sb[t % 16][0]))
                  : "memory");
-    float d[4] = {0, 0, 0, 0};
-    asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(fa[0]), "r"(fa[1]), "r"(fa[2]), "r"(fa[3]), "r"(fb[0]), "r"(fb[1]));
-    const u32 g = t / 4, q = t % 4;
-    c[8 * g + 2 * q] = d[0];
-    c[8 * g + 2 * q + 1] = d[1];
-    c[8 * (g + 8) + 2 * q] = d[2];
-    c[8 * (g + 8) + 2 * q + 1] = d[3];
+    multiply_fragments(fa, fb, c);
 }
 
 /// y[k * n + i] = f_k(x[i]).

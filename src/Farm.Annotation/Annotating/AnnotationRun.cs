@@ -3,7 +3,6 @@ using System.Threading.Channels;
 using Farm.Annotation.Data;
 using Farm.Annotation.Journaling;
 using Farm.Annotation.Judging;
-using Farm.Annotation.Parsing;
 using Farm.Annotation.Python;
 using Farm.Core;
 
@@ -12,9 +11,8 @@ namespace Farm.Annotation.Annotating;
 /// <summary>One run over some rows: decides what must be asked, asks, and gives results away as they come.</summary>
 internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, AnnotatorOptions options, ChannelWriter<AnnotatedPair> results, CancellationToken stop)
 {
-    private readonly Lock _lock = new();
     private readonly int _inFlight = options.MaxConcurrency * pool.Min(j => j.PromptsPerRequest);
-    private readonly Dictionary<PairKey, Slot> _slots = [];
+    private readonly PendingPairs _pending = new();
     private Exception? _fatal;
 
     /// <summary>Runs; the channel is completed at its end, with the error if there was one.</summary>
@@ -53,7 +51,7 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         int index = 0;
         foreach (var chunk in rows.Chunk(options.ChunkSize))
         {
-            var waiting = new List<Asked>[pool.Count];
+            var waiting = new List<AskedPair>[pool.Count];
             foreach (var row in chunk)
             {
                 if (stop.IsCancellationRequested || Volatile.Read(ref _fatal) is not null)
@@ -88,7 +86,7 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
     }
 
     /// <summary>Fills the rows of a chunk up to whole batches and shuffles them, as alpaca_eval does.</summary>
-    private IEnumerable<Asked?[]> Batches(IPairwiseJudge judge, List<Asked> list)
+    private IEnumerable<AskedPair?[]> Batches(IPairwiseJudge judge, List<AskedPair> list)
     {
         int padded = (list.Count + judge.BatchSize - 1) / judge.BatchSize * judge.BatchSize;
         if (padded != list.Count && judge.Padding is null)
@@ -101,7 +99,7 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
     }
 
     /// <summary>What must be asked for a row; null where nothing must.</summary>
-    private Asked? Decide(int index, PairRow row, IPairwiseJudge judge)
+    private AskedPair? Decide(int index, PairRow row, IPairwiseJudge judge)
     {
         if (options.SkipAnnotated && row.Preference is { } known)
         {
@@ -123,35 +121,24 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
 
         var key = PairKey.Of(row.Instruction, row.Input, row.Output1, row.Output2, judge.Name, judge.Identity, options.Seed);
         bool switched = OutputSwap.IsSwitched(judge, row, options.Seed);
-        var asked = new Asked(index, row, key, switched);
-        lock (_lock)
+        var asked = new AskedPair(index, row, key, switched);
+        if (_pending.TryJoin(asked, out var result))
         {
-            if (_slots.TryGetValue(key, out var slot))
+            if (result is not null)
             {
-                if (slot.Result is { } result)
-                {
-                    Emit(result with { Index = index, Row = row });
-                }
-                else
-                {
-                    (slot.Waiting ??= []).Add(asked);
-                }
-
-                return null;
+                Emit(result with { Index = index, Row = row });
             }
-        }
 
-        if (options.AvoidReannotations && options.Journal?.Find(key) is { } kept && !(options.RetryFailed && IsFailure(kept, judge)))
-        {
-            Emit(FromJournal(asked, judge, kept));
             return null;
         }
 
-        lock (_lock)
+        if (options.AvoidReannotations && options.Journal?.Find(key) is { } kept && !(options.RetryFailed && KeptReplies.IsFailure(kept, judge)))
         {
-            _slots.Add(key, new Slot());
+            Emit(KeptReplies.Result(asked, judge, kept));
+            return null;
         }
 
+        _pending.Begin(key);
         return asked;
     }
 
@@ -210,60 +197,18 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         }
     }
 
-    private void Finish(Asked asked, AnnotatedPair result)
+    private void Finish(AskedPair asked, AnnotatedPair result)
     {
-        List<Asked>? waiting;
-        lock (_lock)
-        {
-            var slot = _slots[asked.Key];
-            waiting = slot.Waiting;
-            slot.Waiting = null;
-            if (options.Journal is { } && options.AvoidReannotations && !options.RetryFailed)
-            {
-                // Later duplicates are found in the journal; nothing of the reply stays in memory.
-                _slots.Remove(asked.Key);
-            }
-            else
-            {
-                slot.Result = result;
-            }
-        }
-
+        // With a journal later rows of the pair are found there.
+        var waiting = _pending.Finish(asked.Key, result, forget: options.Journal is { } && options.AvoidReannotations && !options.RetryFailed);
         Emit(result);
-        waiting?.ForEach(w => Emit(result with { Index = w.Index, Row = w.Row }));
-    }
-
-    private static bool IsFailure(KeptReply kept, IPairwiseJudge judge) => Verdict(kept, judge).Preference is null;
-
-    private static Verdict Verdict(KeptReply kept, IPairwiseJudge judge)
-    {
-        if (kept.IsImported && kept.Preference is { } imported)
+        foreach (var other in waiting)
         {
-            return new Verdict(AnnotatedPair.Unswitch(imported, kept.IsSwitched));
+            Emit(result with { Index = other.Index, Row = other.Row });
         }
-
-        return kept.Raw is { } raw ? judge.Read(raw, kept.Pairs)[kept.Position] : new Verdict(null, kept.Failure ?? new JudgeFailure(FailureReason.Imported, "no preference is kept"));
     }
 
-    private static AnnotatedPair FromJournal(Asked asked, IPairwiseJudge judge, KeptReply kept)
-    {
-        // Replies are read anew: another parser may be set up today. The order is the one that was shown then.
-        var verdict = Verdict(kept, judge);
-        double? preference = AnnotatedPair.Unswitch(verdict.Preference, kept.IsSwitched);
-        return new AnnotatedPair(asked.Index, asked.Row, judge.Name, preference, PreferenceOrigin.Model)
-        {
-            Failure = verdict.Failure,
-            IsSwitched = kept.IsSwitched,
-            Raw = kept.Raw,
-            Price = kept.Price / kept.Pairs,
-            Seconds = kept.Seconds / kept.Pairs,
-            Date = kept.Date,
-            FromJournal = true,
-            Columns = kept.Raw is { } raw ? judge.Columns(raw, preference) : [],
-        }.By(judge);
-    }
-
-    private KeptPair Kept(IPairwiseJudge judge, Asked p, int position) =>
+    private KeptPair Kept(IPairwiseJudge judge, AskedPair p, int position) =>
         new(p.Key, position, p.IsSwitched, options.Seed, judge.Name, p.Row.Instruction, p.Row.Input, p.Row.Output1, p.Row.Output2);
 
     private KeptPair Padding(IPairwiseJudge judge, int position) =>
@@ -272,21 +217,5 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
     private void Emit(AnnotatedPair result) => results.TryWrite(result);
 
     /// <summary>Pairs for one request; null is the dummy.</summary>
-    private sealed record Work(IPairwiseJudge Judge, IReadOnlyList<Asked?> Pairs);
-
-    /// <summary>A row that must be asked.</summary>
-    private sealed record Asked(int Index, PairRow Row, PairKey Key, bool IsSwitched)
-    {
-        public ShownPair Shown => IsSwitched
-            ? new ShownPair(Row.MergedInstruction, Row.Output2, Row.Output1, Row)
-            : new ShownPair(Row.MergedInstruction, Row.Output1, Row.Output2, Row);
-    }
-
-    /// <summary>A pair that is asked or was, and the other rows that wait for the same.</summary>
-    private sealed class Slot
-    {
-        public AnnotatedPair? Result { get; set; }
-
-        public List<Asked>? Waiting { get; set; }
-    }
+    private sealed record Work(IPairwiseJudge Judge, IReadOnlyList<AskedPair?> Pairs);
 }

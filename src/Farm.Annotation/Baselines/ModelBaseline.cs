@@ -1,5 +1,4 @@
 using Farm.Annotation.Data;
-using Farm.Annotation.Metrics;
 using Farm.Annotation.Prompts;
 using Farm.Annotation.Replies;
 using Farm.Core;
@@ -45,17 +44,17 @@ public static class ModelBaseline
     /// <exception cref="BadInputException">One of them is missing.</exception>
     public static IReadOnlyList<JsonRow> ReadRows(string path, int? maxInstances = null)
     {
-        var rows = JsonRows.Read(path);
+        var rows = RowFile.ReadSome(path, bareWords: true);
         var kept = rows.Take(maxInstances ?? int.MaxValue).ToList();
         for (int i = 0; i < kept.Count; i++)
         {
             string place = $"{path}, row {i + 1}";
             foreach (string field in Copied[..1].Concat(Described))
             {
-                _ = JsonRows.Text(place, kept[i], field) ?? throw new BadInputException($"{place}: the field '{field}' is missing.");
+                _ = RowFields.Required(place, kept[i], field);
             }
 
-            _ = JsonRows.Text(place, kept[i], "input");
+            _ = RowFields.Text(place, kept[i], "input");
         }
 
         return kept.Count > 0 ? kept : throw new BadInputException($"{path} has no rows.");

@@ -1,5 +1,4 @@
 using Farm.Annotation.Data;
-using Farm.Annotation.Metrics;
 using Farm.Annotation.Replies;
 using Farm.Core;
 
@@ -71,7 +70,7 @@ public static class ModelComparison
 
     private static string Question(string place, JsonRow row)
     {
-        string instruction = JsonRows.Text(place, row, "instruction") ?? throw new BadInputException($"{place}: the field 'instruction' is missing.");
-        return JsonRows.Text(place, row, "input") is { Length: > 0 } input ? $"{instruction}\n\n{input}" : instruction;
+        string instruction = RowFields.Required(place, row, "instruction");
+        return RowFields.Text(place, row, "input") is { Length: > 0 } input ? $"{instruction}\n\n{input}" : instruction;
     }
 }

@@ -119,7 +119,7 @@ public static class AnnotationRows
         }
 
         return value.ValueKind == JsonValueKind.String
-            ? value.GetString()!
+            ? InputJson.Text($"{path}, row {number}", field, value)
             : throw new BadInputException($"{path}, row {number}, field '{field}': must be a text.");
     }
 }

@@ -23,12 +23,7 @@ public sealed record PairRow(string Instruction, string Output1, string Output2,
     /// <exception cref="BadInputException">The file cannot be read, a row lacks a field or has one that cannot be, or an id comes twice.</exception>
     public static List<PairRow> Read(string path)
     {
-        var rows = RowFile.Read(path);
-        if (rows.Count == 0)
-        {
-            throw new BadInputException($"{path} has no rows.");
-        }
-
+        var rows = RowFile.ReadSome(path);
         RowChecks.UniqueIds(path, rows);
         return [.. rows.Select((row, i) => From(row, path, i + 1))];
     }
@@ -59,7 +54,7 @@ internal static class RowChecks
 
         return value.ValueKind switch
         {
-            JsonValueKind.String => Valid(value, field, path, number),
+            JsonValueKind.String => InputJson.Text($"{path}, row {number}", field, value),
             JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => Python.PythonValue.Text(value),
             JsonValueKind.Null => throw new BadInputException($"{path}, row {number}, field '{field}': is null where a text is meant."),
             _ => throw new BadInputException($"{path}, row {number}, field '{field}': must be a text, not {(value.ValueKind == JsonValueKind.Array ? "a list" : "an object")}."),
@@ -81,18 +76,6 @@ internal static class RowChecks
             {
                 throw new BadInputException($"{path}, row {i + 1}, field 'id': '{id}' is also the id of row {seen[id.ToString()]}.");
             }
-        }
-    }
-
-    private static string Valid(JsonElement value, string field, string path, int number)
-    {
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new BadInputException($"{path}, row {number}, field '{field}': is not valid Unicode text.", e);
         }
     }
 }

@@ -10,42 +10,34 @@ public static class RowFile
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Reads all rows.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="bareWords">Whether a JSON file may hold Python's NaN and Infinity, which <see cref="RowFields"/> takes for missing.</param>
     /// <exception cref="BadInputException">The file is missing, not UTF-8, or not what its name says.</exception>
-    public static List<JsonRow> Read(string path)
+    public static List<JsonRow> Read(string path, bool bareWords = false)
     {
-        string text = ReadText(path);
-        string extension = Path.GetExtension(path).ToUpperInvariant();
-        return extension switch
+        string text = ReadText(path), extension = Path.GetExtension(path).ToUpperInvariant();
+        if (extension is ".CSV" or ".TSV")
         {
-            ".CSV" => Csv(path, text, ','),
-            ".TSV" => Csv(path, text, '\t'),
-            ".JSONL" => JsonLines(path, text),
-            _ => text.AsSpan().TrimStart().StartsWith("{") && !IsOneObject(text) ? JsonLines(path, text) : JsonArray(path, text),
-        };
+            return Csv(path, text, extension == ".CSV" ? ',' : '\t');
+        }
+
+        string? marked = bareWords ? BareWords.Mark(text) : null;
+        var json = new JsonSource(path, marked ?? text, marked is null);
+        return extension == ".JSONL" || (text.AsSpan().TrimStart().StartsWith("{") && !json.IsOneValue) ? json.Lines() : json.Array();
     }
+
+    /// <summary>Reads all rows of a file that must have some.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="bareWords">As for <see cref="Read"/>.</param>
+    /// <exception cref="BadInputException">The file is missing, not UTF-8, not what its name says, or has no rows.</exception>
+    public static List<JsonRow> ReadSome(string path, bool bareWords = false) =>
+        Read(path, bareWords) is { Count: > 0 } rows ? rows : throw new BadInputException($"{path} has no rows.");
 
     /// <summary>The text of a file that must be UTF-8.</summary>
     /// <exception cref="BadInputException">It is missing, a folder, or in another encoding.</exception>
     public static string ReadText(string path)
     {
-        byte[] bytes;
-        try
-        {
-            bytes = File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new BadInputException($"{path} does not exist.", e);
-        }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new BadInputException(Directory.Exists(path) ? $"{path} is a folder, not a file." : $"{path} cannot be read: permission denied.", e);
-        }
-        catch (IOException e)
-        {
-            throw new BadInputException($"{path} cannot be read: {e.Message}", e);
-        }
-
+        byte[] bytes = InputFile.Read(path, () => File.ReadAllBytes(path));
         if (bytes.AsSpan().StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || bytes.AsSpan().StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]))
         {
             throw new BadInputException($"{path} is in UTF-16, not in UTF-8: save it as UTF-8.");
@@ -62,72 +54,6 @@ public static class RowFile
             throw new BadInputException($"{path}, line {line}: is not UTF-8 (Latin-1, Windows-1252 or another encoding?): save it as UTF-8.", e);
         }
     }
-
-    private static bool IsOneObject(string text)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
-
-    private static List<JsonRow> JsonArray(string path, string text)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            var root = document.RootElement;
-            if (root.ValueKind == JsonValueKind.Object)
-            {
-                return [JsonRow.From(root)];
-            }
-
-            if (root.ValueKind != JsonValueKind.Array)
-            {
-                throw new BadInputException($"{path} must hold a JSON array of objects.");
-            }
-
-            return [.. root.EnumerateArray().Select((row, i) => Row(path, row, $"row {i + 1}"))];
-        }
-        catch (JsonException e)
-        {
-            throw new BadInputException($"{path} is not JSON: line {(e.LineNumber ?? 0) + 1}, column {(e.BytePositionInLine ?? 0) + 1}.", e);
-        }
-    }
-
-    private static List<JsonRow> JsonLines(string path, string text)
-    {
-        var rows = new List<JsonRow>();
-        int number = 0;
-        foreach (var line in text.AsSpan().EnumerateLines())
-        {
-            number++;
-            if (line.IsWhiteSpace())
-            {
-                continue;
-            }
-
-            try
-            {
-                using var document = JsonDocument.Parse(line.ToString());
-                rows.Add(Row(path, document.RootElement, $"line {number}"));
-            }
-            catch (JsonException e)
-            {
-                throw new BadInputException($"{path} is not JSON: line {number}, column {(e.BytePositionInLine ?? 0) + 1}.", e);
-            }
-        }
-
-        return rows;
-    }
-
-    private static JsonRow Row(string path, JsonElement element, string place) =>
-        element.ValueKind == JsonValueKind.Object ? JsonRow.From(element) : throw new BadInputException($"{path}, {place}: must be an object.");
 
     private static List<JsonRow> Csv(string path, string text, char delimiter)
     {
@@ -164,4 +90,74 @@ public static class RowFile
     }
 
     private static string Shorten(string text) => text.Length > 40 ? text[..40] + "..." : text;
+
+    /// <summary>Text that holds JSON.</summary>
+    /// <param name="path">The file, for messages.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="isTheFiles">False where bare words in it were marked, so that its columns are not the file's.</param>
+    private sealed class JsonSource(string path, string text, bool isTheFiles)
+    {
+        public bool IsOneValue
+        {
+            get
+            {
+                try
+                {
+                    using var document = JsonDocument.Parse(text);
+                    return true;
+                }
+                catch (JsonException)
+                {
+                    return false;
+                }
+            }
+        }
+
+        public List<JsonRow> Array()
+        {
+            using var document = Parse(text.AsMemory(), 0);
+            var root = document.RootElement;
+            return root.ValueKind switch
+            {
+                JsonValueKind.Object => [JsonRow.From(root)],
+                JsonValueKind.Array => [.. root.EnumerateArray().Select((row, i) => Row(row, $"row {i + 1}"))],
+                _ => throw new BadInputException($"{path} must hold a JSON array of objects, or one object per line."),
+            };
+        }
+
+        public List<JsonRow> Lines()
+        {
+            var rows = new List<JsonRow>();
+            int before = 0;
+            // Only this ends a line: a text may hold the other separators of Unicode as they are.
+            foreach (var range in text.AsSpan().Split('\n'))
+            {
+                if (!text.AsSpan(range).IsWhiteSpace())
+                {
+                    using var document = Parse(text.AsMemory(range), before);
+                    rows.Add(Row(document.RootElement, $"line {before + 1}"));
+                }
+
+                before++;
+            }
+
+            return rows;
+        }
+
+        private JsonDocument Parse(ReadOnlyMemory<char> json, int linesBefore)
+        {
+            try
+            {
+                return JsonDocument.Parse(json);
+            }
+            catch (JsonException e)
+            {
+                string column = isTheFiles ? $", column {(e.BytePositionInLine ?? 0) + 1}" : string.Empty;
+                throw new BadInputException($"{path} is not JSON: line {(e.LineNumber ?? 0) + 1 + linesBefore}{column}.", e);
+            }
+        }
+
+        private JsonRow Row(JsonElement element, string place) =>
+            element.ValueKind == JsonValueKind.Object ? JsonRow.From(element) : throw new BadInputException($"{path}, {place}: must be an object, not {RowFields.Name(element)}.");
+    }
 }

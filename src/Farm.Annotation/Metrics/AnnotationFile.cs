@@ -11,7 +11,7 @@ public static class AnnotationFile
     /// <exception cref="BadInputException">The file cannot be read, or a row's preference is missing or is no preference; the message names file, row and field.</exception>
     public static IReadOnlyList<ScoredPair> Read(string path)
     {
-        var rows = JsonRows.Read(path);
+        var rows = RowFile.ReadSome(path, bareWords: true);
         return [.. rows.Select((row, i) => Parse($"{path}, row {i + 1}", i, row))];
     }
 
@@ -22,18 +22,18 @@ public static class AnnotationFile
         Place = place,
         Position = position,
         Preference = PreferenceOf(place, row),
-        Instruction = JsonRows.Text(place, row, "instruction"),
-        Input = JsonRows.Text(place, row, "input"),
-        Output1 = JsonRows.Text(place, row, "output_1"),
-        Output2 = JsonRows.Text(place, row, "output_2"),
-        Generator1 = JsonRows.Text(place, row, "generator_1"),
-        Generator2 = JsonRows.Text(place, row, "generator_2") ?? JsonRows.Text(place, row, "generator"),
-        Annotator = JsonRows.Text(place, row, "annotator"),
-        Datasplit = JsonRows.Text(place, row, "datasplit"),
+        Instruction = RowFields.Text(place, row, "instruction"),
+        Input = RowFields.Text(place, row, "input"),
+        Output1 = RowFields.Text(place, row, "output_1"),
+        Output2 = RowFields.Text(place, row, "output_2"),
+        Generator1 = RowFields.Text(place, row, "generator_1"),
+        Generator2 = RowFields.Text(place, row, "generator_2") ?? RowFields.Text(place, row, "generator"),
+        Annotator = RowFields.Text(place, row, "annotator"),
+        Datasplit = RowFields.Text(place, row, "datasplit"),
         Index = IndexOf(row),
         // A file may carry another annotator's cost along under the old names, so the judge's own come first.
-        Price = JsonRows.Number(place, row, "preference_price_per_example") ?? JsonRows.Number(place, row, "price_per_example"),
-        Seconds = JsonRows.Number(place, row, "preference_time_per_example") ?? JsonRows.Number(place, row, "time_per_example"),
+        Price = RowFields.Number(place, row, "preference_price_per_example") ?? RowFields.Number(place, row, "price_per_example"),
+        Seconds = RowFields.Number(place, row, "preference_time_per_example") ?? RowFields.Number(place, row, "time_per_example"),
         Row = row,
     };
 
@@ -50,14 +50,14 @@ public static class AnnotationFile
             return null;
         }
 
-        if (JsonRows.NotANumber(value) is { } word)
+        if (BareWords.NotANumber(value) is { } word)
         {
             throw new BadInputException($"{place}, field '{Field}': is {word}; a pair without an annotation has null.");
         }
 
         if (row.Number(Field) is not { } preference)
         {
-            throw new BadInputException($"{place}, field '{Field}': must be a number from 1 to 2, or null, not {JsonRows.Name(value)}.");
+            throw new BadInputException($"{place}, field '{Field}': must be a number from 1 to 2, or null, not {RowFields.Name(value)}.");
         }
 
         if (double.IsNaN(preference))

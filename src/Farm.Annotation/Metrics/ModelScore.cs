@@ -1,4 +1,5 @@
 using Farm.Annotation.Metrics.LengthControl;
+using Farm.Annotation.Data;
 using Farm.Core;
 
 namespace Farm.Annotation.Metrics;
@@ -60,7 +61,7 @@ public static class ModelScore
     public static long? AverageLength(ModelAnnotations model, string outputsPath)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var rows = JsonRows.Read(outputsPath);
+        var rows = RowFile.ReadSome(outputsPath, bareWords: true);
         var instructions = new HashSet<string>(StringComparer.Ordinal);
         var texts = new List<string?>();
         for (int i = 0; i < rows.Count; i++)
@@ -71,8 +72,8 @@ public static class ModelScore
                 throw new BadInputException($"{place}: the field 'output' is missing.");
             }
 
-            texts.Add(JsonRows.Text(place, rows[i], "output"));
-            if (JsonRows.Text(place, rows[i], "instruction") is { } instruction)
+            texts.Add(RowFields.Text(place, rows[i], "output"));
+            if (RowFields.Text(place, rows[i], "instruction") is { } instruction)
             {
                 instructions.Add(instruction);
             }

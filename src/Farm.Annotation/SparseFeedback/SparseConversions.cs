@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Farm.Annotation.Data;
-using Farm.Annotation.Metrics;
 using Farm.Core;
 
 namespace Farm.Annotation.SparseFeedback;
@@ -100,30 +99,27 @@ public static class SparseConversions
 
     private static List<(string Place, string Instruction, string Input, IReadOnlyList<string> Responses)> Generations(string path)
     {
-        var rows = JsonRows.Read(path);
+        var rows = RowFile.ReadSome(path, bareWords: true);
         return [.. rows.Select((row, i) =>
         {
             string place = $"{path}, row {i + 1}";
-            return (place, Required(place, row, "instruction"), JsonRows.Text(place, row, "input") ?? "", List(place, row, "responses"));
+            return (place, RowFields.Required(place, row, "instruction"), RowFields.Text(place, row, "input") ?? "", List(place, row, "responses"));
         })];
     }
 
     private static List<(string Place, string Instruction, string Output, string? Dataset)> Outputs(string path)
     {
-        var rows = JsonRows.Read(path);
+        var rows = RowFile.ReadSome(path, bareWords: true);
         return [.. rows.Select((row, i) =>
         {
             string place = $"{path}, row {i + 1}";
-            return (place, Required(place, row, "instruction"), Required(place, row, "output"), JsonRows.Text(place, row, "dataset"));
+            return (place, RowFields.Required(place, row, "instruction"), RowFields.Required(place, row, "output"), RowFields.Text(place, row, "dataset"));
         })];
     }
 
-    private static string Required(string place, JsonRow row, string field) =>
-        JsonRows.Text(place, row, field) ?? throw new BadInputException($"{place}: the field '{field}' is missing.");
-
     private static IReadOnlyList<string> List(string place, JsonRow row, string field) =>
         row.TryGet(field, out var value) && value.ValueKind == System.Text.Json.JsonValueKind.Array
-            ? [.. value.EnumerateArray().Select((v, i) => v.ValueKind == System.Text.Json.JsonValueKind.String ? v.GetString()! : throw new BadInputException($"{place}, field '{field}[{i}]': must be a string."))]
+            ? [.. value.EnumerateArray().Select((v, i) => InputJson.Text(place, $"{field}[{i}]", v))]
             : throw new BadInputException($"{place}, field '{field}': must be a list of strings.");
 
     /// <summary>A string as Python's json module writes it: ASCII, everything else as lower-case \u escapes.</summary>

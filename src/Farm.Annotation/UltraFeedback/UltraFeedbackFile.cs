@@ -17,12 +17,7 @@ public static class UltraFeedbackFile
     /// <exception cref="BadInputException">The file cannot be read or a record has no instruction.</exception>
     public static IReadOnlyList<UltraFeedbackRecord> Read(string path)
     {
-        var rows = RowFile.Read(path);
-        if (rows.Count == 0)
-        {
-            throw new BadInputException($"{path} has no rows.");
-        }
-
+        var rows = RowFile.ReadSome(path);
         var records = new List<UltraFeedbackRecord>(rows.Count);
         foreach (var row in rows)
         {

@@ -17,7 +17,7 @@ internal static class InstructionFile
     /// <exception cref="BadInputException">The file cannot be read, is not JSON, or a row is not what it should be.</exception>
     public static IReadOnlyList<InstructionRow> Read(string path, int? maxInstances = null, bool requireOutput = false)
     {
-        return Guard(path, () =>
+        return InputFile.Read(path, () =>
         {
             using var stream = Open(path);
             var rows = new List<InstructionRow>();
@@ -37,33 +37,13 @@ internal static class InstructionFile
 
     /// <summary>The rows as they are in the file, whatever they hold.</summary>
     /// <exception cref="BadInputException">The file cannot be read or is not JSON.</exception>
-    public static IReadOnlyList<JsonElement> ReadElements(string path) => Guard(path, () =>
+    public static IReadOnlyList<JsonElement> ReadElements(string path) => InputFile.Read(path, () =>
     {
         using var stream = Open(path);
         return Elements(path, stream).ToList();
     });
 
     private static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
-
-    private static T Guard<T>(string path, Func<T> read)
-    {
-        try
-        {
-            return read();
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new BadInputException($"{path} does not exist.", e);
-        }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new BadInputException(Directory.Exists(path) ? $"{path} is a folder, not a file." : $"{path} cannot be read: permission denied.", e);
-        }
-        catch (IOException e)
-        {
-            throw new BadInputException($"{path} cannot be read: {e.Message}", e);
-        }
-    }
 
     private static IEnumerable<JsonElement> Elements(string path, FileStream stream)
     {
@@ -166,22 +146,23 @@ internal static class InstructionFile
     {
         if (row.ValueKind != JsonValueKind.Object)
         {
-            throw new BadInputException($"{path}, row {number}: must be an object, not {Name(row)}.");
+            throw new BadInputException($"{path}, row {number}: must be an object, not {InputJson.Name(row)}.");
         }
 
+        string place = $"{path}, row {number}";
         if (!row.TryGetProperty("instruction", out var instructionField))
         {
-            throw new BadInputException($"{path}, row {number}: the field 'instruction' is missing.");
+            throw new BadInputException($"{place}: the field 'instruction' is missing.");
         }
 
-        string instruction = Text(path, number, "instruction", instructionField);
+        string instruction = InputJson.Text(place, "instruction", instructionField);
         if (string.IsNullOrWhiteSpace(instruction))
         {
-            throw new BadInputException($"{path}, row {number}, field 'instruction': is empty.");
+            throw new BadInputException($"{place}, field 'instruction': is empty.");
         }
 
         string? input = row.TryGetProperty("input", out var inputField) && inputField.ValueKind != JsonValueKind.Null
-            ? Text(path, number, "input", inputField)
+            ? InputJson.Text(place, "input", inputField)
             : null;
         if (!requireOutput)
         {
@@ -190,42 +171,15 @@ internal static class InstructionFile
 
         if (!row.TryGetProperty("output", out var outputField))
         {
-            throw new BadInputException($"{path}, row {number}: the field 'output' is missing.");
+            throw new BadInputException($"{place}: the field 'output' is missing.");
         }
 
         bool isList = outputField.ValueKind == JsonValueKind.Array;
         string[] outputs = isList
-            ? [.. outputField.EnumerateArray().Select((e, i) => Text(path, number, $"output[{i}]", e))]
-            : [Text(path, number, "output", outputField)];
+            ? [.. outputField.EnumerateArray().Select((e, i) => InputJson.Text(place, $"output[{i}]", e))]
+            : [InputJson.Text(place, "output", outputField)];
         return outputs.Length > 0
             ? new InstructionRow(number, instruction, input, outputs, isList, row)
-            : throw new BadInputException($"{path}, row {number}, field 'output': is an empty list.");
+            : throw new BadInputException($"{place}, field 'output': is an empty list.");
     }
-
-    private static string Text(string path, int number, string field, JsonElement value)
-    {
-        if (value.ValueKind != JsonValueKind.String)
-        {
-            throw new BadInputException($"{path}, row {number}, field '{field}': must be a string, not {Name(value)}.");
-        }
-
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new BadInputException($"{path}, row {number}, field '{field}': is not valid Unicode text.", e);
-        }
-    }
-
-    private static string Name(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Object => "an object",
-        JsonValueKind.Array => "a list",
-        JsonValueKind.String => "a string",
-        JsonValueKind.Number => "a number",
-        JsonValueKind.Null => "null",
-        _ => "true or false",
-    };
 }

@@ -82,7 +82,7 @@ internal static class TrainingData
         foreach (var element in elements.Take(most ?? int.MaxValue))
         {
             string place = $"{source}, row {rows.Count + 1}";
-            rows.Add(element.ValueKind == JsonValueKind.Object ? parse(place, element) : throw new BadInputException($"{place}: must be an object."));
+            rows.Add(element.ValueKind == JsonValueKind.Object ? parse(place, element) : throw new BadInputException($"{place}: must be an object, not {InputJson.Name(element)}."));
         }
 
         return rows.Count > 0 ? rows : throw new BadInputException($"{source} has no rows.");
@@ -91,22 +91,8 @@ internal static class TrainingData
     private static string Text(string place, JsonElement row, string field) =>
         Optional(place, row, field) ?? throw new BadInputException($"{place}: the field '{field}' is missing.");
 
-    private static string? Optional(string place, JsonElement row, string field)
-    {
-        if (!row.TryGetProperty(field, out var value) || value.ValueKind == JsonValueKind.Null)
-        {
-            return null;
-        }
-
-        try
-        {
-            return value.ValueKind == JsonValueKind.String ? value.GetString() : throw new BadInputException($"{place}, field '{field}': must be a string.");
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new BadInputException($"{place}, field '{field}': is not valid Unicode text.", e);
-        }
-    }
+    private static string? Optional(string place, JsonElement row, string field) =>
+        !row.TryGetProperty(field, out var value) || value.ValueKind == JsonValueKind.Null ? null : InputJson.Text(place, field, value);
 
     private static double Number(string place, JsonElement row, string field) =>
         !row.TryGetProperty(field, out var value) ? throw new BadInputException($"{place}: the field '{field}' is missing.")

@@ -69,7 +69,5 @@ internal sealed class PromptOptions(bool chat)
     }
 
     /// <summary>Rows to take, null for all.</summary>
-    public int? MaxInstances(ParseResult result) => result.GetValue(_maxInstances) is { } given
-        ? given >= 1 ? given : throw new BadInputException($"--max-instances must be at least 1, not {given}.")
-        : null;
+    public int? MaxInstances(ParseResult result) => FlagChecks.MaxInstances(result.GetValue(_maxInstances));
 }

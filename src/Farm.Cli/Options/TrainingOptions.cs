@@ -85,14 +85,9 @@ internal sealed class TrainingOptions
     /// <summary>Reads and checks the flags.</summary>
     public TrainingSettings Read(ParseResult result)
     {
-        var type = Type("--dtype", result.GetRequiredValue(_dtype));
+        var type = FlagChecks.TrainingType("--dtype", result.GetRequiredValue(_dtype));
         int maxLength = result.GetValue(_maxLength);
-        string output = result.GetRequiredValue(_output);
-        if (File.Exists(output))
-        {
-            throw new BadInputException($"--output {output} is a file, not a folder.");
-        }
-
+        string output = FlagChecks.OutputFolder(result.GetRequiredValue(_output));
         if (maxLength < 2)
         {
             throw new BadInputException($"--model-max-length must be at least 2, not {maxLength}.");
@@ -134,18 +129,11 @@ internal sealed class TrainingOptions
         var (device, bf16Activations) = _device.Read(result);
         return new TrainingSettings(
             result.GetRequiredValue(_model), _hasTrain ? result.GetRequiredValue(_train) : string.Empty, result.GetValue(_eval), trainer, maxLength, result.GetValue(_restart), result.GetValue(_recompute),
-            Lora(result), type, result.GetValue(_saveDtype) is { } save ? Type("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)), device, bf16Activations,
+            Lora(result), type, result.GetValue(_saveDtype) is { } save ? FlagChecks.TrainingType("--save-dtype", save) : type, EngineOptions.CheckThreads(result.GetValue(_threads)), device, bf16Activations,
             result.GetValue(_promptDictionary),
-            result.GetValue(_maxInstances) is not { } most ? null : most >= 1 ? most : throw new BadInputException($"--max-instances must be at least 1, not {most}."),
+            FlagChecks.MaxInstances(result.GetValue(_maxInstances)),
             result.GetValue(_json));
     }
-
-    private static DType Type(string flag, string name) => name switch
-    {
-        "f32" => DType.F32,
-        "bf16" => DType.BF16,
-        _ => throw new BadInputException($"{flag} must be f32 or bf16, not '{name}'."),
-    };
 
     private LoraOptions? Lora(ParseResult result)
     {
@@ -165,8 +153,3 @@ internal sealed class TrainingOptions
         return lora;
     }
 }
-
-/// <summary>What the flags say.</summary>
-internal sealed record TrainingSettings(
-    string Model, string Train, string? Eval, TrainerOptions Trainer, int MaxLength, bool Restart, bool Recompute, LoraOptions? Lora, DType DType, DType SaveDType, int Threads, DeviceChoice Device, bool Bf16Activations,
-    string? PromptDictionary, int? MaxInstances, bool Json);

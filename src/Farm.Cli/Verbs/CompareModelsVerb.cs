@@ -38,7 +38,7 @@ internal static class CompareModelsVerb
         command.SetAction(result =>
         {
             string file = result.GetRequiredValue(input), target = result.GetRequiredValue(output);
-            var rows = JsonRows.Read(file).Take(result.GetValue(maxInstances) ?? int.MaxValue).ToList();
+            var rows = RowFile.ReadSome(file, bareWords: true).Take(result.GetValue(maxInstances) ?? int.MaxValue).ToList();
             var decoding = new Decoding { Temperature = result.GetValue(temperature), MaxTokens = result.GetValue(maxTokens) };
             var wait = TimeSpan.FromSeconds(Math.Max(0.001, result.GetValue(timeout)));
             int inFlight = Math.Max(1, result.GetValue(concurrency));

@@ -12,8 +12,6 @@ namespace Farm.Cli.Verbs;
 /// <summary><c>farm dpo</c>: direct preference optimisation.</summary>
 internal static class DpoVerb
 {
-    private const int DefaultEvalSize = 500;
-
     /// <summary>Builds the verb.</summary>
     public static Command Create(CancellationToken cancellation)
     {
@@ -21,18 +19,15 @@ internal static class DpoVerb
         var beta = new Option<double>("--beta") { Description = "Strength of the tie to the model before training.", HelpName = "B", DefaultValueFactory = _ => 0.1 };
         var loss = new Option<string>("--loss") { Description = "sigmoid: DPO; ipo: IPO's square.", HelpName = "sigmoid|ipo", DefaultValueFactory = _ => "sigmoid" };
         var smoothing = new Option<double>("--label-smoothing") { Description = "Share of labels taken to be wrong (sigmoid).", HelpName = "E" };
-        var evalSize = new Option<int?>("--eval-size")
-        {
-            Description = $"Pairs held out of --train for evaluation, by AlpacaFarm's seeded permutation; {DefaultEvalSize} unless given, none with --eval.",
-            HelpName = "N",
-        };
+        var holdOut = new HoldOutOption("Pairs");
         var command = new Command("dpo", "Trains a fine-tuned model on preferences directly: its own log-probabilities against those it had before, without a reward model.");
         options.AddTo(command);
-        foreach (var option in new Option[] { beta, loss, smoothing, evalSize })
+        foreach (var option in new Option[] { beta, loss, smoothing })
         {
             command.Options.Add(option);
         }
 
+        holdOut.AddTo(command);
         command.SetAction(result =>
         {
             var settings = options.Read(result);
@@ -43,25 +38,9 @@ internal static class DpoVerb
                 var other => throw new BadInputException($"--loss must be sigmoid or ipo, not '{other}'."),
             };
             var task = new DpoTask(result.GetValue(beta), kind, result.GetValue(smoothing));
-            if (settings.Eval is not null && result.GetValue(evalSize) is > 0)
-            {
-                throw new BadInputException("Give either --eval or --eval-size, not both.");
-            }
-
+            holdOut.Check(result, settings);
             var session = TrainingSession.Open(settings, ModelHead.Language);
-            var all = session.Builder.PreferencePairs(TrainingData.Preferences(settings.Train, settings.MaxInstances));
-            ExampleSet train = all, eval;
-            if (settings.Eval is { } file)
-            {
-                eval = session.Builder.PreferencePairs(TrainingData.Preferences(file, settings.MaxInstances));
-            }
-            else
-            {
-                var (kept, held) = Permutations.Split(all.Examples.Count, result.GetValue(evalSize) ?? DefaultEvalSize, settings.Trainer.Seed);
-                train = all with { Examples = [.. kept.Select(i => all.Examples[i])] };
-                eval = new ExampleSet([.. held.Select(i => all.Examples[i])], 0, 0);
-            }
-
+            var (train, eval) = holdOut.Read(result, settings, file => session.Builder.PreferencePairs(TrainingData.Preferences(file, settings.MaxInstances)));
             session.Run(task, train, eval, cancellation, Prepare(settings, cancellation));
             return ExitCodes.Done;
         });

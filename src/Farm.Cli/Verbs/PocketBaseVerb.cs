@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Farm.Cli.Options;
 using Farm.Core;
 using Farm.Models.Checkpoints;
 using Farm.Pocket;
@@ -18,12 +19,7 @@ internal static class PocketBaseVerb
         command.Options.Add(seed);
         command.SetAction(result =>
         {
-            string folder = result.GetRequiredValue(output);
-            if (File.Exists(folder))
-            {
-                throw new BadInputException($"--output {folder} is a file, not a folder.");
-            }
-
+            string folder = FlagChecks.OutputFolder(result.GetRequiredValue(output));
             RandomCheckpoint.Write(folder, PocketWorld.PolicyConfig, result.GetValue(seed), DType.F32);
             PocketWorld.Default.WriteTokenizer(folder);
             Console.Out.WriteLine($"{folder}: {TensorLayout.ParameterCount(PocketWorld.PolicyConfig)} parameters, {PocketWorld.VocabularySize} tokens");

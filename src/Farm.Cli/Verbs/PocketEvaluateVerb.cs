@@ -40,12 +40,7 @@ internal static class PocketEvaluateVerb
                 throw new BadInputException($"--num-return-sequences must be at least 2, not {count}.");
             }
 
-            int? limit = result.GetValue(most);
-            if (limit < 1)
-            {
-                throw new BadInputException($"--max-instances must be at least 1, not {limit}.");
-            }
-
+            int? limit = FlagChecks.MaxInstances(result.GetValue(most));
             var settings = engine.Read(result);
             string? policyFolder = result.GetValue(policy), rewardFolder = result.GetValue(reward);
             var folders = policyFolder is not null && rewardFolder is not null ? new ModelFolders(policyFolder, rewardFolder) : PocketModels.Embedded("--policy and --reward");

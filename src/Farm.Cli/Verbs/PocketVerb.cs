@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Farm.Cli.Data;
+using Farm.Cli.Options;
 using Farm.Cli.Output;
-using Farm.Core;
 using Farm.Pocket;
 using Farm.Pocket.Judging;
 
@@ -36,12 +36,7 @@ internal static class PocketVerb
         command.Options.Add(json);
         command.SetAction(result =>
         {
-            string folder = result.GetRequiredValue(output);
-            if (File.Exists(folder))
-            {
-                throw new BadInputException($"--output {folder} is a file, not a folder.");
-            }
-
+            string folder = FlagChecks.OutputFolder(result.GetRequiredValue(output));
             var files = new PocketWorld(result.GetValue(seed)).Export(folder);
             if (result.GetValue(json))
             {

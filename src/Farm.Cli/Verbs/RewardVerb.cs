@@ -12,8 +12,6 @@ namespace Farm.Cli.Verbs;
 /// <summary><c>farm reward</c>: reward modeling.</summary>
 internal static class RewardVerb
 {
-    private const int DefaultEvalSize = 500;
-
     /// <summary>Builds the verb.</summary>
     public static Command Create(CancellationToken cancellation)
     {
@@ -24,16 +22,12 @@ internal static class RewardVerb
             HelpName = "pairwise|ratings|rankings",
             DefaultValueFactory = _ => "pairwise",
         };
-        var evalSize = new Option<int?>("--eval-size")
-        {
-            Description = $"Examples held out of --train for evaluation, by AlpacaFarm's seeded permutation; {DefaultEvalSize} unless given, none with --eval.",
-            HelpName = "N",
-        };
+        var holdOut = new HoldOutOption("Examples");
         var endOfSequence = new Option<bool>("--end-sequence-with-eos") { Description = "Ends each text with the end-of-sequence token (pairwise); AlpacaFarm's models are trained without." };
         var command = new Command("reward", "Trains a reward model on a fine-tuned model: a scalar head on the last token, in AlpacaFarm's layout.");
         options.AddTo(command);
         command.Options.Add(objective);
-        command.Options.Add(evalSize);
+        holdOut.AddTo(command);
         command.Options.Add(endOfSequence);
         command.SetAction(result =>
         {
@@ -45,28 +39,14 @@ internal static class RewardVerb
                 "rankings" => new RankingsTask(),
                 var other => throw new BadInputException($"--objective must be pairwise, ratings or rankings, not '{other}'."),
             };
-            if (settings.Eval is not null && result.GetValue(evalSize) is > 0)
-            {
-                throw new BadInputException("Give either --eval or --eval-size, not both.");
-            }
-
+            holdOut.Check(result, settings);
             var session = TrainingSession.Open(settings, ModelHead.Reward);
-            bool end = result.GetValue(endOfSequence);
-            var all = Examples(session, task, settings.Train, settings.MaxInstances, end);
-            if (settings.Eval is { } file)
-            {
-                session.Run(task, all, Examples(session, task, file, settings.MaxInstances, end), cancellation);
-                return ExitCodes.Done;
-            }
-
-            var (train, held) = Permutations.Split(all.Examples.Count, result.GetValue(evalSize) ?? DefaultEvalSize, settings.Trainer.Seed);
-            session.Run(task, all with { Examples = Pick(all, train) }, new ExampleSet(Pick(all, held), 0, 0), cancellation);
+            var (train, eval) = holdOut.Read(result, settings, file => Examples(session, task, file, settings.MaxInstances, result.GetValue(endOfSequence)));
+            session.Run(task, train, eval, cancellation);
             return ExitCodes.Done;
         });
         return command;
     }
-
-    private static TrainingExample[] Pick(ExampleSet set, int[] indices) => [.. indices.Select(i => set.Examples[i])];
 
     private static ExampleSet Examples(TrainingSession session, TrainingTask task, string source, int? most, bool endOfSequence) => task switch
     {

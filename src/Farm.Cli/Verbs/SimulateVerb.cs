@@ -31,12 +31,7 @@ internal static class SimulateVerb
         device.AddTo(command);
         command.SetAction(result =>
         {
-            string folder = result.GetRequiredValue(output);
-            if (File.Exists(folder))
-            {
-                throw new BadInputException($"--output {folder} is a file, not a folder.");
-            }
-
+            string folder = FlagChecks.OutputFolder(result.GetRequiredValue(output));
             string[] chosen = result.GetValue(methods)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [.. SimulationSettings.AllMethods];
             if (chosen.FirstOrDefault(m => !SimulationSettings.AllMethods.Contains(m)) is { } unknown)
             {

@@ -11,6 +11,7 @@ internal sealed class GenerationRun
 {
     private readonly Generator _generator;
     private readonly GenerationBuffers _buffers;
+    private readonly TokenDraw _draw;
     private readonly IReadOnlyList<Prompt> _prompts;
     private readonly List<RunningSample> _running;
     private readonly List<ActivePrompt> _active = [];
@@ -29,6 +30,7 @@ internal sealed class GenerationRun
     {
         _generator = generator;
         _buffers = buffers;
+        _draw = new TokenDraw(generator, buffers);
         _prompts = prompts;
         _eosIds = [.. generator.EosIds];
         _width = buffers.Plan.BatchSequences;
@@ -64,8 +66,7 @@ internal sealed class GenerationRun
     {
         long start = Stopwatch.GetTimestamp();
         int count = _running.Count;
-        var logits = Logits();
-        Draw(logits);
+        _draw.Run(_running, Logits());
         int kept = 0;
         for (int i = 0; i < count; i++)
         {
@@ -114,7 +115,7 @@ internal sealed class GenerationRun
 
         _running.Clear();
         _active.Clear();
-        Array.Clear(_buffers.SeenOwner);
+        _draw.Forget();
     }
 
     private bool TryActivate()
@@ -211,48 +212,6 @@ internal sealed class GenerationRun
         }
 
         return model.Logits(hidden.SliceRows(0, _running.Count), _buffers.Workspace).SliceColumns(0, _generator.SampledVocabulary);
-    }
-
-    private void Draw(Tensor logits)
-    {
-        int count = _running.Count;
-        var backend = _generator.Model.Backend;
-        var options = _generator.Options;
-        for (int i = 0; i < count; i++)
-        {
-            var sample = _running[i];
-            _buffers.HostKeys[i * 3] = sample.Prompt.Prompt.Index;
-            _buffers.HostKeys[(i * 3) + 1] = sample.SampleIndex;
-            _buffers.HostKeys[(i * 3) + 2] = sample.Count;
-        }
-
-        var keys = _buffers.Keys.SliceRows(0, count);
-        var tokens = _buffers.Tokens.SliceColumns(0, count);
-        var logProbs = _buffers.LogProbs.SliceColumns(0, count);
-        backend.Upload<int>(_buffers.HostKeys.AsSpan(0, count * 3), keys);
-        backend.Sample(logits, options.Sampling, options.Seed, keys, tokens, logProbs, SeenRows(count));
-        backend.Download(tokens, _buffers.HostTokens.AsSpan(0, count));
-        backend.Download(logProbs, _buffers.HostLogProbs.AsSpan(0, count));
-    }
-
-    /// <summary>The bit sets of the running samples; rows that changed hands are filled anew, the others the device keeps up to date.</summary>
-    private Tensor SeenRows(int count)
-    {
-        if (_buffers.SeenWords == 0)
-        {
-            return default;
-        }
-
-        for (int i = 0; i < count; i++)
-        {
-            if (!ReferenceEquals(_buffers.SeenOwner[i], _running[i]) || _running[i].Count == 0)
-            {
-                _generator.Model.Backend.Upload<int>(_running[i].Seen, _buffers.Seen.SliceRows(i, 1));
-                _buffers.SeenOwner[i] = _running[i];
-            }
-        }
-
-        return _buffers.Seen.SliceRows(0, count);
     }
 
     private void Finish(RunningSample sample, FinishReason reason)

@@ -15,4 +15,15 @@ public sealed record TrainingExample(IReadOnlyList<int[]> Sequences, int FirstLa
 /// <param name="Examples">The examples, in the order of the rows.</param>
 /// <param name="Skipped">Rows whose prompt fills the whole context, so that nothing is left to learn; or, for rankings, prompts of too many pairs.</param>
 /// <param name="Truncated">Sequences that lost their end.</param>
-public sealed record ExampleSet(IReadOnlyList<TrainingExample> Examples, int Skipped, int Truncated);
+public sealed record ExampleSet(IReadOnlyList<TrainingExample> Examples, int Skipped, int Truncated)
+{
+    /// <summary>Takes examples out for evaluation, by AlpacaFarm's seeded permutation.</summary>
+    /// <param name="evalSize">How many.</param>
+    /// <param name="seed">Seed of the permutation.</param>
+    /// <exception cref="Core.BadInputException">Nothing would be left to train on.</exception>
+    public (ExampleSet Train, ExampleSet Eval) HoldOut(int evalSize, ulong seed)
+    {
+        var (train, eval) = Permutations.Split(Examples.Count, evalSize, seed);
+        return (this with { Examples = [.. train.Select(i => Examples[i])] }, new ExampleSet([.. eval.Select(i => Examples[i])], 0, 0));
+    }
+}

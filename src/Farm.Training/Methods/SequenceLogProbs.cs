@@ -5,7 +5,6 @@ using Farm.Core;
 using Farm.Models.Checkpoints;
 using Farm.Training.Data;
 using Farm.Training.Model;
-using Farm.Training.Reinforcement;
 
 namespace Farm.Training.Methods;
 

@@ -8,7 +8,7 @@ namespace Farm.Training.Reinforcement;
 /// One update of policy and value on some rollouts: clipped losses over their cells, one gradient norm over both networks, one step of each optimiser. Means run over all cells of the update, so the size of
 /// micro-batches changes nothing but memory.
 /// </summary>
-internal sealed class PolicyUpdate(PpoNetworks networks, PpoOptions options, int? paddedLength, TrainingWorkspace policyWorkspace, TrainingWorkspace valueWorkspace)
+internal sealed class PolicyUpdate(PpoNetworks networks, PpoOptions options, int? paddedLength, PpoWorkspaces workspaces)
 {
     private readonly AdamWOptimizer _policyOptimizer = new(networks.Policy.Trained, options.AdamW), _valueOptimizer = new(networks.Value.Trained, options.AdamW);
     private readonly PackedBatch _batch = new();
@@ -31,7 +31,7 @@ internal sealed class PolicyUpdate(PpoNetworks networks, PpoOptions options, int
         CellLayout[] layouts = [.. rollouts.Select(r => CellLayout.Of(r, paddedLength))];
         float scale = (float)(1.0 / layouts.Sum(l => (double)l.Cells));
         int counted = options.Departures.PartialStatistics ? rollouts.Count - options.StepMicroBatch : 0;
-        foreach (int[] part in TokenPasses.Cut([.. layouts.Select(l => l.SequenceLength)], policyWorkspace.MaxRows, paddedLength is null ? int.MaxValue : options.StepMicroBatch))
+        foreach (int[] part in TokenPasses.Cut([.. layouts.Select(l => l.SequenceLength)], workspaces.Policy.MaxRows, paddedLength is null ? int.MaxValue : options.StepMicroBatch))
         {
             CellLayout[] own = [.. part.Select(i => layouts[i])];
             bool[] seen = [.. part.Select(i => i >= counted)];
@@ -71,19 +71,19 @@ internal sealed class PolicyUpdate(PpoNetworks networks, PpoOptions options, int
         }
 
         int[] at = [.. rows];
-        networks.Policy.Forward(_batch, policyWorkspace, training: true);
+        networks.Policy.Forward(_batch, workspaces.Policy, training: true);
         networks.Policy.PolicyLoss(
-            policyWorkspace, at, [.. ids], new PolicyLossSettings((float)options.Temperature, (float)options.ClipRange, scale), [.. old], [.. advantages], _results);
-        Require(_results.Losses, step, networks.Policy, policyWorkspace);
-        networks.Policy.Backward(policyWorkspace);
+            workspaces.Policy, at, [.. ids], new PolicyLossSettings((float)options.Temperature, (float)options.ClipRange, scale), [.. old], [.. advantages], _results);
+        Require(_results.Losses, step, networks.Policy, workspaces.Policy);
+        networks.Policy.Backward(workspaces.Policy);
         AddPolicy(layouts, seen, statistics);
 
         var values = new float[at.Length];
-        networks.Value.Forward(_batch, valueWorkspace, training: true);
-        networks.Value.ValueLoss(valueWorkspace, at, [.. oldValues], [.. returns], (float)options.ClipRangeValue, (float)options.ValueCoefficient * scale, values, _results);
-        Require(_results.Losses, step, networks.Value, valueWorkspace);
+        networks.Value.Forward(_batch, workspaces.Value, training: true);
+        networks.Value.ValueLoss(workspaces.Value, at, [.. oldValues], [.. returns], (float)options.ClipRangeValue, (float)options.ValueCoefficient * scale, values, _results);
+        Require(_results.Losses, step, networks.Value, workspaces.Value);
         float[] losses = _results.Losses.ToArray(), clipped = _results.Clipped.ToArray();
-        networks.Value.Backward(valueWorkspace);
+        networks.Value.Backward(workspaces.Value);
         int first = 0;
         for (int i = 0; i < layouts.Length; i++)
         {
@@ -153,8 +153,8 @@ internal sealed class PolicyUpdate(PpoNetworks networks, PpoOptions options, int
         Array.Fill(values, networks.Value.RewardBias());
         float[] Of(Func<Rollout, float[]> cells) => [.. layouts.SelectMany(l => cells(l.Rollout)[l.Rows..])];
         networks.Value.ValueLoss(
-            valueWorkspace, values, Of(r => r.Values), Of(r => r.Returns), (float)options.ClipRangeValue, (float)options.ValueCoefficient * scale, _results, gradients);
-        networks.Value.AddRewardBiasGradient(valueWorkspace, (float)gradients.Sum(g => (double)g));
+            workspaces.Value, values, Of(r => r.Values), Of(r => r.Returns), (float)options.ClipRangeValue, (float)options.ValueCoefficient * scale, _results, gradients);
+        networks.Value.AddRewardBiasGradient(workspaces.Value, (float)gradients.Sum(g => (double)g));
         int first = 0;
         for (int i = 0; i < layouts.Length; i++)
         {

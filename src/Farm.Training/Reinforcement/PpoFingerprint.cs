@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Farm.Training.Checkpoints;
+using Farm.Training.Model;
 
 namespace Farm.Training.Reinforcement;
 
@@ -7,10 +9,9 @@ internal static class PpoFingerprint
 {
     public static JsonObject Of(JsonObject given, PpoNetworks networks, PpoOptions o, int prompts, int totalSteps)
     {
-        var all = (JsonObject)given.DeepClone();
         var (policy, value, q) = (networks.Policy, networks.Value, o.Departures);
-        foreach (var (name, node) in new (string, JsonNode)[]
-        {
+        return RunFingerprint.With(
+            given,
             ("method", "ppo"), ("mode", $"{o.Mode}"), ("quirks", $"{q.PaddedCells} {q.ClampedKl} {q.TextRewards} {q.ZeroFirstLearningRate} {q.SavesBeforeStep} {q.PartialStatistics}"), ("prompts", prompts),
             ("total_steps", totalSteps), ("rollout_batch_size", o.RolloutBatchSize), ("rollout_per_device_batch_size", o.RolloutMicroBatch), ("responses_per_prompt", o.ResponsesPerPrompt),
             ("step_batch_size", o.StepBatchSize), ("step_per_device_batch_size", o.StepMicroBatch), ("noptepochs", o.UpdateEpochs), ("learning_rate", o.LearningRate), ("warmup_steps", o.WarmupSteps),
@@ -18,16 +19,10 @@ internal static class PpoFingerprint
             ("kl_coef", o.KlCoefficient), ("adaptive_kl", o.AdaptiveKl), ("target_kl", o.TargetKl), ("k_beta", o.KBeta), ("gamma", o.Gamma), ("lam", o.GaeLambda), ("cliprange", o.ClipRange),
             ("cliprange_value", o.ClipRangeValue), ("vf_coef", o.ValueCoefficient), ("whiten_rewards", o.WhitensRewards), ("temperature", o.Temperature), ("query_len", o.QueryLength),
             ("response_len", o.ResponseLength), ("missing_eos_penalty", o.EosPenalty), ("truncate_tokens", string.Join(',', o.TruncateTokens)), ("truncate_after", o.TruncateAfter ?? -1),
-            ("penalty_reward_value", o.PenaltyRewardValue), ("seed", o.Seed), ("backend", policy.Backend.Name), ("policy", Shape(policy)), ("value", Shape(value)),
-        })
-        {
-            all[name] = node;
-        }
-
-        return all;
+            ("penalty_reward_value", o.PenaltyRewardValue), ("seed", o.Seed), ("backend", policy.Backend.Name), ("policy", Shape(policy)), ("value", Shape(value)));
     }
 
-    public static string Shape(Model.TrainableLlama model) =>
-        $"{model.Config.VocabularySize} {model.Config.HiddenSize} {model.Config.IntermediateSize} {model.Config.Layers} {model.Config.AttentionHeads} {model.Config.KeyValueHeads} {model.Config.HeadDim} "
-        + $"{model.Options.DType} lora {model.Options.Lora?.Rank ?? 0} {model.Options.Lora?.Alpha ?? 0} {string.Join(',', model.Options.Lora?.TargetModules ?? [])} seed {model.Options.Seed}";
+    public static string Shape(TrainableLlama model) =>
+        RunFingerprint.Shape(model.Config)
+        + $" {model.Options.DType} lora {model.Options.Lora?.Rank ?? 0} {model.Options.Lora?.Alpha ?? 0} {string.Join(',', model.Options.Lora?.TargetModules ?? [])} seed {model.Options.Seed}";
 }

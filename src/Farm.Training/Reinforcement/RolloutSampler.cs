@@ -19,21 +19,40 @@ public sealed class RolloutSampler(TrainableLlama policy, ITokenizer tokenizer)
     /// <summary>Storage of the packed weights: F32 where training products are F32, so that sampler and trainer agree, else BF16.</summary>
     public DType WeightType => policy.Options.DType == DType.F32 ? DType.F32 : DType.BF16;
 
-    /// <summary>What the last call took.</summary>
-    public MemoryPlan LastMemory { get; private set; }
-
-    /// <summary>Samples all prompts; results are in their order.</summary>
+    /// <summary>Samples responses to prompts; those to one prompt are neighbours.</summary>
+    /// <param name="prompts">The prompts.</param>
+    /// <param name="firstIndex">Index of the first prompt, which keys its draws; the others follow.</param>
+    /// <param name="options">How to sample.</param>
+    /// <param name="ids">What the policy reads in a prompt's stead; null for the prompt.</param>
+    /// <param name="cancellation">Stops the sampling.</param>
     /// <exception cref="BadInputException">A prompt or option cannot be used.</exception>
-    public IReadOnlyList<PromptResult> Sample(IReadOnlyList<Prompt> prompts, GenerationOptions options, CancellationToken cancellation = default)
+    public IReadOnlyList<Rollout> Draw(
+        IReadOnlyList<RolloutPrompt> prompts, int firstIndex, GenerationOptions options, Func<RolloutPrompt, int[]>? ids = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompts);
+        var results = Run([.. prompts.Select((p, i) => new Prompt((firstIndex + i) & int.MaxValue, ids?.Invoke(p) ?? p.Ids))], options, cancellation);
+        return
+        [
+            .. results.Zip(prompts).SelectMany(pair => pair.First.Samples.Select(s => new Rollout
+            {
+                Prompt = pair.Second,
+                Response = s.TokenIds,
+                Text = s.Text!,
+                Ended = s.FinishReason == FinishReason.Eos,
+                SampledLogProbs = s.LogProbs,
+            })),
+        ];
+    }
+
+    // Results are in the order of the prompts.
+    private PromptResult[] Run(Prompt[] prompts, GenerationOptions options, CancellationToken cancellation)
+    {
         using var live = new LiveCheckpoint(policy);
         using var model = LlamaModel.Load(policy.Backend, live, policy.Config, WeightType, maxPositions: policy.MaxPositions);
         using var generator = new Generator(model, tokenizer, options);
         var places = prompts.Select((prompt, i) => (prompt.Index, i)).ToDictionary(p => p.Index, p => p.i);
-        var results = new PromptResult[prompts.Count];
+        var results = new PromptResult[prompts.Length];
         generator.Generate(prompts, result => results[places[result.Prompt.Index]] = result, cancellation: cancellation);
-        LastMemory = generator.Plan(prompts).Memory;
         return results;
     }
 

@@ -1,3 +1,4 @@
+using Farm.Core;
 using Farm.Training.Model;
 
 namespace Farm.Training.Reinforcement;
@@ -30,7 +31,7 @@ internal readonly record struct CellLayout(Rollout Rollout, int Cells, int Rows)
     }
 }
 
-/// <summary>Log-probabilities, entropies and values of rollouts without gradient, by the kernels of training.</summary>
+/// <summary>What is known of rollouts before an update: log-probabilities, entropies and values without gradient, by the kernels of training, and rewards.</summary>
 internal static class RolloutScoring
 {
     /// <summary>Fills log-probabilities and entropies of all cells: those of the policy, or with <paramref name="reference"/> of the reference.</summary>
@@ -81,6 +82,19 @@ internal static class RolloutScoring
                 at += layout.Rows;
             }
         }, cancellation);
+    }
+
+    /// <summary>Fills the rewards.</summary>
+    /// <exception cref="BadInputException">One is not a finite number.</exception>
+    public static void Rewards(IRewardSource source, IReadOnlyList<Rollout> rollouts, CancellationToken cancellation)
+    {
+        float[] rewards = source.Score(rollouts, cancellation);
+        for (int i = 0; i < rewards.Length; i++)
+        {
+            rollouts[i].Reward = float.IsFinite(rewards[i])
+                ? rewards[i]
+                : throw new BadInputException($"Row {rollouts[i].Prompt.Row}: the reward of the response is not a finite number.");
+        }
     }
 
     private static void Pass(

@@ -94,6 +94,35 @@ public sealed class AnnotationRowsTests : IDisposable
         Assert.Equal(["a", "b"], rows.Select(r => r.Text("instruction")));
     }
 
+    [Fact]
+    public void Should_end_a_line_of_JSON_Lines_at_a_line_feed_alone()
+    {
+        var rows = RowFile.Read(Write("a.jsonl", "{\"instruction\":\"one\u2028two\u0085three\"}\r\n{\"instruction\":\"b\"}\r\n"));
+        Assert.Equal(["one\u2028two\u0085three", "b"], rows.Select(r => r.Text("instruction")));
+    }
+
+    [Theory]
+    [InlineData("a.json", "[{}, 3]", "row 2: must be an object, not a number.")]
+    [InlineData("a.json", "[{}, NaN]", "row 2: must be an object, not NaN.")]
+    [InlineData("a.json", "{}\n\n[NaN]\n", "line 3: must be an object, not a list.")]
+    [InlineData("a.jsonl", "{}\n\n{\"a\": NaN,}\n", "is not JSON: line 3.")]
+    [InlineData("a.jsonl", "{}\n{\"a\": 1,}\n", "is not JSON: line 2, column 9.")]
+    [InlineData("a.json", "\"NaN\"", "must hold a JSON array of objects, or one object per line.")]
+    [InlineData("a.json", "[]", "has no rows.")]
+    public void Should_say_where_a_file_is_not_what_it_should_be(string name, string text, string sentence) =>
+        Assert.EndsWith(sentence, Assert.Throws<BadInputException>(() => RowFile.ReadSome(Write(name, text), bareWords: true)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Should_read_one_line_with_a_bare_word() =>
+        Assert.Equal("b", Assert.Single(RowFile.Read(Write("a.jsonl", "{\"a\": -Infinity, \"instruction\": \"b\"}"), bareWords: true)).Text("instruction"));
+
+    [Fact]
+    public void Should_refuse_half_a_surrogate_pair()
+    {
+        string path = Write("a.json", """[{"instruction":"\ud800","output_1":"a","output_2":"b"}]""");
+        Assert.Equal($"{path}, row 1, field 'instruction': is not valid Unicode text.", Assert.Throws<BadInputException>(() => AnnotationRows.Read(path)).Message);
+    }
+
     [Theory]
     [InlineData(1, "1.0")]
     [InlineData(1.0000001827123, "1.0000001827")]

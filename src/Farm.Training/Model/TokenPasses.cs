@@ -1,6 +1,4 @@
-using Farm.Training.Model;
-
-namespace Farm.Training.Reinforcement;
+namespace Farm.Training.Model;
 
 /// <summary>Packs sequences into passes.</summary>
 internal static class TokenPasses

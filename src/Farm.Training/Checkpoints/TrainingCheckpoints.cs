@@ -9,19 +9,6 @@ using Farm.Training.Optimisation;
 
 namespace Farm.Training.Checkpoints;
 
-/// <summary>Where a run stands besides its tensors. Data position, schedule and random keys all follow from the step and the fingerprint.</summary>
-/// <param name="Step">Updates done.</param>
-/// <param name="LossSum">Sum of the update losses since the last logged line.</param>
-/// <param name="LossCount">Number of them.</param>
-/// <param name="Values">Other numbers that a method carries from step to step, such as an adaptive coefficient; null for none.</param>
-public sealed record TrainingProgress(int Step, double LossSum, int LossCount, IReadOnlyDictionary<string, double>? Values = null);
-
-/// <summary>Parameters that are trained together with others, and their optimiser.</summary>
-/// <param name="Name">Stands before the names of its tensors in a checkpoint; empty where there is only one part.</param>
-/// <param name="Parameters">What is trained.</param>
-/// <param name="Optimizer">Its moments.</param>
-public sealed record TrainedPart(string Name, ParameterStore Parameters, AdamWOptimizer Optimizer);
-
 /// <summary>
 /// The folders <c>checkpoint-STEP</c> of a run. Each is written beside its place and renamed when it is whole and on disk, so a name that is there can
 /// be gone on with whatever happened meanwhile.
