@@ -73,6 +73,11 @@ FARM_DEVICE int warp_id() {
 FARM_DEVICE void block_barrier() {
     __syncthreads();
 }
+// Of some of the block's warps, `threads` in all; barriers of different warps at the same time have different ids, 1 to
+// 15.
+FARM_DEVICE void barrier_of(int id, int threads) {
+    __nvvm_barrier_sync_cnt(static_cast<u32>(id), static_cast<u32>(threads));
+}
 // Orders the memory accesses of the warp's lanes as well.
 FARM_DEVICE void warp_barrier() {
     __nvvm_bar_warp_sync(kAllLanes);

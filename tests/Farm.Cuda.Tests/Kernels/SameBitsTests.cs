@@ -46,21 +46,44 @@ public sealed class SameBitsTests
     public void Attention_has_the_same_bits_split_over_spans_and_walked_whole(DType storage, int headsPerKv)
     {
         var model = new ModelShape("heads", 64, 64, 2 * headsPerKv, 2, 64, 100, 1);
-        int span = AttentionTable.Span(headsPerKv);
+        int span = AttentionCut.PromptSpan(headsPerKv);
         // A shared prompt of three spans, and a sequence of its own of as many.
         (int Prefix, (int Queries, int Suffix)[] Sequences)[] groups = [((2 * span) + 70, [(1, 30), (1, 7), (2, 50)]), (0, [(1, (2 * span) + 9)])];
-        Assert.Equal(Run(multiprocessors: 108), Run(multiprocessors: 1));
+        Assert.Equal(Attend(model, groups, storage, multiprocessors: 108, eager: false), Attend(model, groups, storage, multiprocessors: 1, eager: false));
+    }
 
-        float[] Run(int multiprocessors)
+    // 81 rows a prompt: blocks for 16, 32, 64 and 128 of them, by how many multiprocessors there are to keep busy. Two samples alone are cut into spans.
+    [Theory]
+    [InlineData(32)]
+    [InlineData(64)]
+    [InlineData(80)]
+    public void Samples_of_a_prompt_have_the_same_bits_in_blocks_of_any_number_of_rows(int dim)
+    {
+        const int HeadsPerKv = 3, Samples = 27;
+        var model = new ModelShape("heads", 64, 64, 2 * HeadsPerKv, 2, dim, 100, 1);
+        int span = AttentionCut.PromptSpan(HeadsPerKv);
+        (int, int)[] own = [.. Enumerable.Range(0, Samples).Select(s => (1, s == 4 ? span + 9 : 1 + (s * 5)))];
+        (int Prefix, (int Queries, int Suffix)[] Sequences)[] groups = [((2 * span) + 70, own), (33, own[..2])], alone = [((2 * span) + 70, own[..2]), (33, own[..2])];
+        float[] want = Attend(model, groups, DType.BF16, multiprocessors: 1, eager: false);
+        foreach (int multiprocessors in new[] { 5, 7, 100 })
         {
-            using var backend = Simulated.Backend();
-            backend.AttentionMultiprocessors = multiprocessors;
-            using var operands = new CaseOperands(backend);
-            var cache = new CaseCache(operands, model, groups.Sum(g => CaseCache.Rounded(g.Prefix) + g.Sequences.Sum(s => CaseCache.Rounded(s.Suffix))), storage);
-            cache.AppendAll(model);
-            Tensor queries = operands.Real(5, model.QueryWidth), y = operands.Zero(5, model.QueryWidth);
-            backend.Attention(queries, model.Heads, cache.Pool, 0, cache.Plan(groups), 0.125f, y);
-            return operands.Read(y);
+            Assert.Equal(want, Attend(model, groups, DType.BF16, multiprocessors, eager: multiprocessors == 7));
         }
+
+        // The rows of the first two samples, and those of the second prompt, whose queries are others here.
+        Assert.Equal(want[..(2 * model.QueryWidth)], Attend(model, alone, DType.BF16, multiprocessors: 108, eager: true)[..(2 * model.QueryWidth)]);
+    }
+
+    private static float[] Attend(ModelShape model, (int Prefix, (int Queries, int Suffix)[] Sequences)[] groups, DType storage, int multiprocessors, bool eager)
+    {
+        using var backend = Simulated.Backend(eager);
+        backend.AttentionMultiprocessors = multiprocessors;
+        using var operands = new CaseOperands(backend);
+        var cache = new CaseCache(operands, model, groups.Sum(g => CaseCache.Rounded(g.Prefix) + g.Sequences.Sum(s => CaseCache.Rounded(s.Suffix))), storage);
+        cache.AppendAll(model);
+        int rows = groups.Sum(g => g.Sequences.Sum(s => s.Queries));
+        Tensor queries = operands.Real(rows, model.QueryWidth), y = operands.Zero(rows, model.QueryWidth);
+        backend.Attention(queries, model.Heads, cache.Pool, 0, cache.Plan(groups), 0.125f, y);
+        return operands.Read(y);
     }
 }
