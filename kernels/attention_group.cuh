@@ -377,19 +377,19 @@ FARM_DEVICE void attention_group(u8* shared, const float* queries, int query_str
         }
     }
 
-    if constexpr (kTeams > 1) statistics = load4(total + (D / 8) * 128);
+    if constexpr (kTeams > 1) statistics = computed(load4(total + (D / 8) * 128));
+    float divisor[2] = {1.0f / statistics.z, 1.0f / statistics.w};
     FARM_UNROLL
-    for (int i = 0; i < 2; i++) {
-        if (!valid[i]) continue;
-        float divisor = 1.0f / (i == 0 ? statistics.z : statistics.w);
-        float* at = output + static_cast<s64>(token[i]) * output_stride + query_head[i] * dim;
+    for (int j = 0; j < ceil_div(D / 8, kTeams); j++) {
+        int n = j * kTeams + team, column = n * 8 + 2 * t;
+        if (n >= D / 8 || column >= dim) continue;
+        float4 v = computed(load4(total + n * 128));
         FARM_UNROLL
-        for (int j = 0; j < ceil_div(D / 8, kTeams); j++) {
-            int n = j * kTeams + team, column = n * 8 + 2 * t;
-            if (n >= D / 8 || column >= dim) continue;
-            float2 v = load2(total + n * 128 + 2 * i);
-            at[column] = v.x * divisor;
-            at[column + 1] = v.y * divisor;
+        for (int i = 0; i < 2; i++) {
+            if (!valid[i]) continue;
+            float* at = output + static_cast<s64>(token[i]) * output_stride + query_head[i] * dim + column;
+            at[0] = (i == 0 ? v.x : v.z) * divisor[i];
+            at[1] = (i == 0 ? v.y : v.w) * divisor[i];
         }
     }
 }

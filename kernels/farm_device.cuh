@@ -151,10 +151,13 @@ FARM_DEVICE bool all_lanes(bool v) {
     return __nvvm_vote_all_sync(kAllLanes, v);
 }
 // A value that every lane computes, whether its use is conditional or not: the compiler would otherwise move the work
-// behind the condition, as a branch at which lanes part.
+// behind the condition, as a branch at which lanes part, or load only what of a vector is used.
 FARM_DEVICE float computed(float v) {
     asm volatile("" : "+f"(v));
     return v;
+}
+FARM_DEVICE float4 computed(float4 v) {
+    return {computed(v.x), computed(v.y), computed(v.z), computed(v.w)};
 }
 FARM_DEVICE int bits_set(u32 v) {
     return __builtin_popcount(v);
