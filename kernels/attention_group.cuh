@@ -294,14 +294,6 @@ FARM_DEVICE void attention_group(u8* shared, const float* queries, int query_str
         clear(span);
     };
     auto nothing = [] {};
-    auto team_barrier = [&] {
-        if constexpr (T == 1)
-            warp_barrier();
-        else if constexpr (T == W)
-            block_barrier();
-        else
-            barrier_of(1 + team, 32 * T);
-    };
     auto own_barrier = [] { warp_barrier(); };
     // The warps that have the same rows fold their spans in one after the other.
     auto fold_in_turn = [&](int spans) {
@@ -316,37 +308,49 @@ FARM_DEVICE void attention_group(u8* shared, const float* queries, int query_str
     };
 
     float factor = scale * kLog2E;
-    int everything[2] = {valid[0] ? prefix : 0, valid[1] ? prefix : 0};
-    int team_thread = thread_x() - team * 32 * T;
-    if constexpr (kTeams == 1) {
-        walk<D, T, 2, Terms, kPacked>(team_tiles, query, pool, page_start, 0, prefix, prefix, everything, factor,
-                                      span_keys, active, team_thread, span, team_barrier, [&] {
-                                          if (active) fold_in();
-                                      });
-        if (active) fold_in();
-    } else {
+    if constexpr (T > 1) {
+        int everything[2] = {valid[0] ? prefix : 0, valid[1] ? prefix : 0};
+        int team_thread = thread_x() - team * 32 * T;
+        auto team_barrier = [&] {
+            if constexpr (T == W)
+                block_barrier();
+            else
+                barrier_of(1 + team, 32 * T);
+        };
         FARM_NO_UNROLL
         for (int first = 0; first < prefix; first += kTeams * span_keys) {
-            int begin = first + team * span_keys;
-            walk<D, T, 2, Terms, kPacked>(team_tiles, query, pool, page_start, begin, min_of(begin + span_keys, prefix),
-                                          prefix, everything, factor, span_keys, active, team_thread, span,
-                                          team_barrier, nothing);
-            fold_in_turn(min_of(kTeams, ceil_div(prefix - first, span_keys)));
+            // A single team walks through all spans in one go.
+            int begin = kTeams == 1 ? 0 : first + team * span_keys;
+            int end = kTeams == 1 ? prefix : min_of(begin + span_keys, prefix);
+            walk<D, T, 2, Terms, kPacked>(team_tiles, query, pool, page_start, begin, end, prefix, everything, factor,
+                                          span_keys, active, team_thread, span, team_barrier, [&] {
+                                              if constexpr (kTeams == 1)
+                                                  if (active) fold_in();
+                                          });
+            if constexpr (kTeams == 1) {
+                if (active) fold_in();
+                break;
+            } else {
+                fold_in_turn(min_of(kTeams, ceil_div(prefix - first, span_keys)));
+            }
         }
     }
 
-    // Own keys: of each sequence that has rows in the tile, a span at a time for one of the teams.
-    int sequence = first_sequence, begin = 0;
+    // Each sequence that has rows in the tile, a span at a time for one of the teams; where these are single warps, the
+    // prompt comes before them in the same rounds.
+    int sequence = T == 1 ? first_sequence - 1 : first_sequence, begin = 0;
     FARM_NO_UNROLL
     for (;;) {
         int mine[5] = {};  // page_start, begin, end, length, base of the limits
         int sequence_rows[2] = {};
         int found = 0;
         while (sequence < end_sequence && found < kTeams) {
-            const int* of = sequences + static_cast<s64>(sequence) * kSequence;
-            int length = of[1], from = max_of(of[2], first_row), to = min_of(of[3], end_row);
+            int of[5] = {page_start, prefix, 0, rows, prefix};
+            if (sequence >= first_sequence) FARM_UNROLL
+            for (int i = 0; i < 5; i++) of[i] = sequences[static_cast<s64>(sequence) * kSequence + i];
+            int from = max_of(of[2], first_row), to = min_of(of[3], end_row);
             // The last of its rows here sees the most keys.
-            int seen = from < to ? min_of(length, of[4] + (to - 1) / group) : 0;
+            int seen = from < to ? min_of(of[1], of[4] + (to - 1) / group) : 0;
             if (begin >= seen) {
                 sequence++;
                 begin = 0;
@@ -354,7 +358,7 @@ FARM_DEVICE void attention_group(u8* shared, const float* queries, int query_str
             }
             int end = kTeams == 1 ? seen : min_of(begin + span_keys, seen);
             if (found == team) {
-                mine[0] = of[0], mine[1] = begin, mine[2] = end, mine[3] = length, mine[4] = of[4];
+                mine[0] = of[0], mine[1] = begin, mine[2] = end, mine[3] = of[1], mine[4] = of[4];
                 sequence_rows[0] = from, sequence_rows[1] = to;
             }
             begin = end;

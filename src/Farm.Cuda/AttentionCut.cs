@@ -3,9 +3,10 @@ using Farm.Core;
 namespace Farm.Cuda;
 
 /// <summary>
-/// How a plan is cut into blocks. Prompts' samples are taken whole, without partial results, by blocks for as many rows (samples x query heads of a
-/// key/value head) as leave at least one block for every multiprocessor, or else for 16 rows. What has few rows is cut into spans of keys instead, a block
-/// each, if 16-row blocks would leave multiprocessors idle: partial results of few rows are small beside the keys. Which it is changes no bit.
+/// How a plan is cut into blocks. Rows are samples x query heads of a key/value head. A prompt's samples are taken through it and their own keys without
+/// partial results, by blocks for 128, 64 or 32 rows if that leaves a block for every multiprocessor, or else for 16. Prompts of few rows, whose partial
+/// results are small beside the keys, are items of their own before the samples', of a span each where whole prompts are not two blocks for every
+/// multiprocessor. Which it is changes no bit.
 /// </summary>
 /// <param name="HeadsPerKv">Query heads of a key/value head.</param>
 /// <param name="GroupWarps">Sixteens of rows in a block that takes a prompt's samples whole: 1, 2, 4 or 8; 0 where no such kernel runs.</param>
@@ -42,15 +43,13 @@ internal readonly record struct AttentionCut(int HeadsPerKv, int GroupWarps, boo
         }
 
         int warps = widest;
-        // A block that is at least half full, and as many as there are multiprocessors.
+        // A block that is more than half full, and as many as there are multiprocessors.
         while (warps > 1 && (most <= WarpRows * warps / 2 || Blocks(plan, headsPerKv, warps) * kvHeads < multiprocessors))
         {
             warps /= 2;
         }
 
-        // Blocks of the other kernels are smaller: two for every multiprocessor.
-        long wanted = widest > 0 ? multiprocessors : 2L * multiprocessors;
-        return new AttentionCut(headsPerKv, warps, Blocks(plan, headsPerKv, 1) * kvHeads < wanted);
+        return new AttentionCut(headsPerKv, warps, Blocks(plan, headsPerKv, 1) * kvHeads < 2 * multiprocessors);
     }
 
     /// <summary>Rows of a group: its query tokens times the heads of a key/value head.</summary>
@@ -58,15 +57,10 @@ internal readonly record struct AttentionCut(int HeadsPerKv, int GroupWarps, boo
         (plan.QueryStart[plan.SequenceStart[group + 1]] - plan.QueryStart[plan.SequenceStart[group]]) * headsPerKv;
 
     /// <summary>Whether a group's rows are taken through its prompt and their own keys by the same blocks.</summary>
-    internal bool Whole(int prefix, int rows) => prefix > 0 && GroupWarps > 0 && PromptParts(prefix, rows) == 1;
+    internal bool Whole(int prefix, int rows) => prefix > 0 && GroupWarps > 0 && !Few(rows);
 
     /// <summary>Spans of a prompt that are blocks of their own; 1 where one walks through all.</summary>
-    internal int PromptParts(int prefix, int rows)
-    {
-        // A row's partial result is dim + 2 floats, written and read, for 4 dim bytes of each key: then a twelfth of a span's keys and values at most.
-        bool few = rows * 24 <= Span;
-        return SplitPrompts && few ? (prefix + Span - 1) / Span : 1;
-    }
+    internal int PromptParts(int prefix, int rows) => SplitPrompts && Few(rows) ? (prefix + Span - 1) / Span : 1;
 
     /// <summary>The same of a sequence without a prompt.</summary>
     internal int OwnParts(int length, int tokens, bool split) => split && tokens <= MostTokens ? (length + OwnSpan - 1) / OwnSpan : 1;
@@ -94,6 +88,9 @@ internal readonly record struct AttentionCut(int HeadsPerKv, int GroupWarps, boo
 
         return (partial, final);
     }
+
+    // A row's partial result is dim + 2 floats, written and read, for 4 dim bytes of each key: of few rows a twelfth of a span's keys and values at most.
+    private bool Few(int rows) => rows * 24 <= Span;
 
     // Blocks of so many sixteens of rows for all prompts, for each key/value head.
     private static long Blocks(AttentionPlan plan, int headsPerKv, int warps)

@@ -57,13 +57,9 @@ public sealed class TrafficTests(ITestOutputHelper output)
         var counted = Sum(kernels);
         output.WriteLine($"{prompts} prompts, {samples} samples, {headsPerKv} heads: memory {counted.UniqueBytes / least:F3}, cache {counted.SectorBytes / least:F3} of {least:F0}; {string.Join(", ", kernels.Where(k => k.Value.Launches > 0).Select(k => k.Key))}");
 
-        // Few rows are cut into spans: dim + 2 floats for each row and span, written and read again, and queries read by both launches.
+        // Prompts of few rows are cut into spans: dim + 2 floats for each row and span, written and read again, and queries read by both launches.
         int span = AttentionCut.PromptSpan(headsPerKv);
-        double partials = 0;
-        if (rows * 24 <= span)
-        {
-            partials = prefixes.Where(p => p > span).Sum(p => ((p + span - 1) / span * 8.0 * rows * (model.HeadDim + 2)) + (4.0 * rows * model.HeadDim));
-        }
+        double partials = rows * 24 > span ? 0 : prefixes.Sum(p => ((p + span - 1) / span * 8.0 * rows * (model.HeadDim + 2)) + (4.0 * rows * model.HeadDim));
 
         Assert.InRange(counted.UniqueBytes / (least + partials), 0.98, 1.03);
         if (prompts == 1 && samples == 16)
