@@ -43,6 +43,7 @@ internal static class VariantCases
             // Prompts with few rows, cut into spans, and short prefills: blocks of one and two warps.
             var narrow = new ModelShape("narrow", 256, 512, 4, 1, width, 100, 1);
             yield return InferenceCases.AttentionDecode(narrow, 2, 600, 20, DType.BF16);
+            yield return InferenceCases.AttentionDecode(narrow, 7, 150, 20, DType.BF16);
             yield return InferenceCases.AttentionPrefill(narrow, 3, DType.BF16);
             yield return InferenceCases.AttentionPrefill(narrow, 7, DType.BF16);
             // As many heads of prompts as multiprocessors: blocks for 128, 64 and 32 rows, not quite full.

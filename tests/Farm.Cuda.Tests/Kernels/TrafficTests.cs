@@ -74,19 +74,22 @@ public sealed class TrafficTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(1, 14)]
-    [InlineData(2, 4)]
-    [InlineData(4, 2)]
-    [InlineData(8, 1)]
-    public void The_more_prompts_are_in_flight_the_fewer_blocks_ask_the_cache_for_each(int tiles, int multiprocessors)
+    [InlineData(4, 1, 14)]
+    [InlineData(4, 2, 2)]
+    [InlineData(4, 4, 1)]
+    [InlineData(8, 1, 14)]
+    [InlineData(8, 2, 4)]
+    [InlineData(8, 4, 2)]
+    [InlineData(8, 8, 1)]
+    public void The_more_prompts_are_in_flight_the_fewer_blocks_ask_the_cache_for_each(int headsPerKv, int tiles, int multiprocessors)
     {
-        const int Samples = 16, HeadsPerKv = 8, Prefix = 1024;
-        var model = Llama7B with { Heads = HeadsPerKv, KvHeads = 1 };
+        const int Samples = 16, Prefix = 2048;
+        var model = Llama7B with { Heads = headsPerKv, KvHeads = 1 };
         var kernels = Attention(model, [(Prefix, [.. Enumerable.Range(0, Samples).Select(s => (1, 40 + s))])], multiprocessors, out var least);
         Assert.Equal($"attention_group_bf16_d128_t{tiles}", Assert.Single(kernels, k => k.Value.Launches > 0).Key);
         var counted = Sum(kernels);
-        double blocks = Samples * HeadsPerKv / (16.0 * tiles), prefixBytes = 4.0 * Prefix * model.HeadDim;
-        output.WriteLine($"{tiles} x 16 rows: memory {counted.UniqueBytes / least:F3}, cache {counted.SectorBytes / least:F3}");
+        double blocks = Samples * headsPerKv / (16.0 * tiles), prefixBytes = 4.0 * Prefix * model.HeadDim;
+        output.WriteLine($"{headsPerKv} heads, {tiles} x 16 rows: memory {counted.UniqueBytes / least:F3}, cache {counted.SectorBytes / least:F3}");
         Assert.InRange(counted.UniqueBytes / least, 0.98, 1.02);
         Assert.InRange(counted.LoadSectorBytes / (least + ((blocks - 1) * prefixBytes)), 0.9, 1.1);
         Assert.Equal(0, counted.BankConflicts);
