@@ -1,6 +1,6 @@
 // Causal attention over pages of bf16 keys and values on the tensor cores, for prefill, for decode, and for the prefix
-// that the samples of a prompt share where rows are few (attention_common.cuh; attention_group.cuh where they are not). FlashAttention-2 (Dao, 2023): scores never leave
-// registers.
+// that the samples of a prompt share where their rows are few (attention_common.cuh; attention_group.cuh where they are
+// many). FlashAttention-2 (Dao, 2023): scores never leave registers.
 //
 // A block of W warps takes 16 W rows of one key/value head, each warp 16 of them, through blocks of 64 keys; keys and
 // values come by cp.async, the next block's keys under the product with this block's values and the values under the
