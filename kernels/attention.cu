@@ -1,6 +1,6 @@
 // Causal attention over pages of bf16 keys and values on the tensor cores, for prefill, for decode, and for the prefix
-// that the samples of a prompt share (attention_common.cuh). FlashAttention-2 (Dao, 2023): scores never leave
-// registers.
+// that the samples of a prompt share where their rows are few (attention_common.cuh; attention_group.cuh where they are
+// many). FlashAttention-2 (Dao, 2023): scores never leave registers.
 //
 // A block of W warps takes 16 W rows of one key/value head, each warp 16 of them, through blocks of 64 keys; keys and
 // values come by cp.async, the next block's keys under the product with this block's values and the values under the
@@ -17,32 +17,7 @@
 // stored keys and values are rounded. Terms = 1 rounds both to bf16 (relative error 2^-9 of each probability and of
 // each query element); the engine uses it where it is asked for bf16 activations.
 #include "attention_common.cuh"
-
-constexpr int kKeys = 64;
-
-// Place of eight neighbouring elements of a row of keys or values. Rows are D + 8 elements apart, or, where that would
-// set two rows that are copied at once on the same banks, D apart with their chunks permuted by bits 1 and 2 of the
-// row.
-template <int D>
-FARM_DEVICE int place(int row, int column) {
-    if constexpr (D == 32)
-        return row * D + ((column / 8) ^ ((row >> 1) & 3)) * 8;
-    else
-        return row * (D + 8) + column;
-}
-
-// 64 rows of keys or values; zeros beyond the head's width and beyond the last key.
-template <int D, int W>
-FARM_DEVICE void copy_tile(u16* to, const u16* from, int pitch, int keys) {
-    constexpr int kChunks = D / 8;
-    FARM_UNROLL
-    for (int i = 0; i < kKeys * kChunks / (32 * W); i++) {
-        int at = i * 32 * W + thread_x(), key = at / kChunks, column = at % kChunks * 8;
-        bool inside = key < keys && column < pitch;
-        copy_async_16(to + place<D>(key, column), from + (inside ? key * pitch + column : 0), inside ? 16 : 0);
-    }
-    copy_async_commit();
-}
+#include "attention_tiles.cuh"
 
 template <int D, int W, int Terms>
 FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stride, const u16* pool, s64 page_stride,
@@ -82,7 +57,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
         int key = item.key_begin + block * kKeys;
         return pool + pages[item.page_start + key / kPage] * page_stride + static_cast<s64>(key % kPage) * pitch;
     };
-    if (blocks > 0) copy_tile<D, W>(keys, tile(0), pitch, item.length - item.key_begin);
+    if (blocks > 0) copy_tile<D, W>(keys, tile(0), pitch, item.length - item.key_begin, thread_x());
 
     FARM_UNROLL
     for (int k = 0; k < D / 16; k++) {
@@ -141,7 +116,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
     FARM_NO_UNROLL
     for (int block = 0; block < blocks; block++) {
         int first = item.key_begin + block * kKeys;
-        copy_tile<D, W>(values, tile(block) + value_offset, pitch, item.length - first);
+        copy_tile<D, W>(values, tile(block) + value_offset, pitch, item.length - first, thread_x());
         copy_async_wait<1>();
         block_barrier();
 
@@ -167,7 +142,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
         }
         block_barrier();
         if (block + 1 < blocks)
-            copy_tile<D, W>(keys, tile(block + 1), pitch, item.length - first - kKeys);
+            copy_tile<D, W>(keys, tile(block + 1), pitch, item.length - first - kKeys, thread_x());
         else
             copy_async_commit();
 

@@ -1,15 +1,16 @@
 // What the attention kernels share: work items, where partial results go, and how they are merged.
 //
-// Keys are taken in spans, counted from the first key of a prefix or suffix; a span has 384 keys, or 512 for each query
-// head of a key/value head where there are several. Within a span a row runs the online softmax (Milakov and
-// Gimelshein, 2018; Dao, FlashAttention-2, 2023) from nothing; spans are folded into one another by log-sum-exp, in
-// order, prefix before suffix. Whether a span is an item of its own (few rows and few prompts in flight: many blocks)
-// or one of several that an item walks through changes no bit of the result, nor does what else is in the plan.
+// Keys are taken in spans, counted from the first key of a prefix or suffix, of as many keys as AttentionCut.cs says.
+// Within a span a row runs the online softmax (Milakov and Gimelshein, 2018; Dao, FlashAttention-2, 2023) from nothing;
+// spans are folded into one another by log-sum-exp, in order, prefix before suffix. Whether a span is an item of its
+// own (few rows and few prompts in flight: many blocks) or one of several that an item walks through changes no bit of
+// the result, nor does what else is in the plan.
 //
-// Two launches: items of the first leave a partial result for each row; those of the second fold the partial results of
-// their rows, walk through their own keys and write the output. Most suffixes are such items, so that only prefixes
-// leave partial results. A partial result costs 8 (dim + 2) bytes, written and read, against 4 dim for each key: with
-// 16 samples of a prompt a span's are 8 % of its keys and values, 6 % where query heads share them.
+// The samples of a prompt with many rows are one launch (attention_group.cuh). All else is two: items of the first
+// leave a partial result for each row; those of the second fold the partial results of their rows, walk through their
+// own keys and write the output. Most suffixes are such items, so that only prefixes leave partial results. A partial
+// result costs 8 (dim + 2) bytes, written and read, against 4 dim for each key: with 16 samples of a prompt and one
+// query head a key/value head, a span's are 8 % of its keys and values.
 //
 // A row is a query token and one of the `group` query heads of a key/value head; the rows of an item are tokens x
 // group, tokens outermost, so that the samples of a prompt share one pass over its keys.

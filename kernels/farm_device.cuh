@@ -76,6 +76,11 @@ FARM_DEVICE int warp_id() {
 FARM_DEVICE void block_barrier() {
     __syncthreads();
 }
+// Of some of the block's warps, `threads` in all; barriers of different warps at the same time have different ids, 1 to
+// 15.
+FARM_DEVICE void barrier_of(int id, int threads) {
+    __nvvm_barrier_sync_cnt(static_cast<u32>(id), static_cast<u32>(threads));
+}
 // Orders the memory accesses of the warp's lanes as well.
 FARM_DEVICE void warp_barrier() {
     __nvvm_bar_warp_sync(kAllLanes);
@@ -149,10 +154,13 @@ FARM_DEVICE bool all_lanes(bool v) {
     return __nvvm_vote_all_sync(kAllLanes, v);
 }
 // A value that every lane computes, whether its use is conditional or not: the compiler would otherwise move the work
-// behind the condition, as a branch at which lanes part.
+// behind the condition, as a branch at which lanes part, or load only what of a vector is used.
 FARM_DEVICE float computed(float v) {
     asm volatile("" : "+f"(v));
     return v;
+}
+FARM_DEVICE float4 computed(float4 v) {
+    return {computed(v.x), computed(v.y), computed(v.z), computed(v.w)};
 }
 FARM_DEVICE int bits_set(u32 v) {
     return __builtin_popcount(v);

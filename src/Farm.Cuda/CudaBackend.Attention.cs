@@ -33,10 +33,12 @@ public sealed partial class CudaBackend
 
         int width = dim <= 32 ? 32 : dim <= 64 ? 64 : 128;
         bool half = pool.Shape.DType == DType.BF16;
-        var most = AttentionTable.MostRows(plan, queryHeads / kvHeads);
+        int headsPerKv = queryHeads / kvHeads, multiprocessors = AttentionMultiprocessors > 0 ? AttentionMultiprocessors : Multiprocessors;
+        var cut = AttentionCut.Of(plan, headsPerKv, kvHeads, half ? WidestGroup(width) : 0, multiprocessors);
+        var most = cut.MostRows(plan);
         int partialWarps = AttentionWarps(half, most.Partial, width), finalWarps = AttentionWarps(half, most.Final, width);
         var table = _attention ??= new AttentionTable(bytes => CudaMemory.Create(_device, Queue, bytes));
-        Stage(table.Build(plan, queryHeads, kvHeads, 16 * partialWarps, 16 * finalWarps, AttentionMultiprocessors > 0 ? AttentionMultiprocessors : Multiprocessors), table.ItemAddress);
+        Stage(table.Build(plan, cut, kvHeads, 16 * partialWarps, 16 * finalWarps, multiprocessors), table.ItemAddress);
 
         // A power of two, so that the addresses stay the same from step to step.
         long partials = table.Partials == 0 ? 0 : (long)BitOperations.RoundUpToPowerOf2((ulong)table.Partials);
@@ -44,11 +46,18 @@ public sealed partial class CudaBackend
         nint sums = Scratch(partials * 2 * sizeof(float)), values = Scratch(partials * dim * sizeof(float));
         var pages = (CudaKvPool)pool;
         nint first = pages.Address + (nint)(pages.LayerOffset(layer) * pool.Shape.DType.Size());
+        if (table.GroupItems > 0)
+        {
+            Launch(InferenceKernels.Group(width, cut.GroupWarps, PagedTerms), new Grid(table.GroupItems, kvHeads, DynamicShared: InferenceKernels.GroupShared(width, cut.GroupWarps, PagedTerms)),
+                queries, queries.Stride, first, pages.PageStride, pages.ValueOffset, pages.Pitch, table.ItemAddress, table.SequenceAddress, table.PageAddress, headsPerKv, dim, scale, output,
+                output.Stride);
+        }
+
         // A loop and no function of its own: its captured variables would be an allocation in every step.
         for (int lot = 0; lot < 2; lot++)
         {
             var (items, count, warps, totals) = lot == 0
-                ? (table.ItemAddress, table.PartialItems, partialWarps, table.PartialTotals) : (table.FinalAddress, table.FinalItems, finalWarps, table.FinalTotals);
+                ? (table.PartialAddress, table.PartialItems, partialWarps, table.PartialTotals) : (table.FinalAddress, table.FinalItems, finalWarps, table.FinalTotals);
             if (count == 0)
             {
                 continue;
@@ -58,11 +67,23 @@ public sealed partial class CudaBackend
                 : InferenceKernels.AttentionF32D128;
             int shared = half ? InferenceKernels.AttentionShared(width, warps, PagedTerms, totals) : 0;
             Launch(kernel, new Grid(count, kvHeads, DynamicShared: shared), queries, queries.Stride, first, pages.PageStride, pages.ValueOffset, pages.Pitch, items,
-                table.PageAddress, table.SlotAddress, queryHeads / kvHeads, queryHeads, dim, scale, output, output.Stride, values, sums);
+                table.PageAddress, table.SlotAddress, headsPerKv, queryHeads, dim, scale, output, output.Stride, values, sums);
         }
     }
 
     private int PagedTerms => Bf16Activations ? 1 : 3;
+
+    // Most sixteens of rows that a block takes through a prompt: what shared memory has room for; 0 if for none.
+    private int WidestGroup(int width)
+    {
+        int tiles = 8;
+        while (tiles > 0 && InferenceKernels.GroupShared(width, tiles, PagedTerms) > _device.Limits.SharedPerBlock)
+        {
+            tiles /= 2;
+        }
+
+        return tiles;
+    }
 
     // Warps of a block, 16 rows each: as many as there are rows for, and as shared memory has room for.
     private int AttentionWarps(bool half, int rows, int width)

@@ -199,6 +199,8 @@ public sealed class PlantedBugTests
     [InlineData("neighbours_no_wait", 32u, "read-after-write-race", Session.LaunchFailed)]
     [InlineData("named_barriers", 128u, "", Session.Success)]
     [InlineData("named_barriers_wrong_pair", 128u, "read-after-write-race", Session.LaunchFailed)]
+    [InlineData("pairs_read", 128u, "", Session.Success)]
+    [InlineData("pairs_read_and_another", 128u, "write-after-read-race", Session.LaunchFailed)]
     [InlineData("shuffle_in_branch", 32u, "divergent-warp", 715)]
     public void Warp_and_named_barriers_order_those_who_meet(string kernel, uint block, string name, int code)
     {

@@ -12,6 +12,17 @@ namespace {
 constexpr u16 kThread = 0x03FF, kInFlight = 0x8000, kAtomic = 0x4000;  // writer
 constexpr u16 kManyLanes = 0x8000, kManyWarps = 0x4000;                // reader
 
+/// Readers of several warps: the first and the last of them, five bits each; those in between count as readers too.
+u16 many_warps(u32 first, u32 last) {
+    return (u16)(kManyWarps | first | last << 5);
+}
+u32 first_reader(u16 reader) {
+    return reader & 31;
+}
+u32 last_reader(u16 reader) {
+    return reader >> 5 & 31;
+}
+
 u16 short_pc(const Inst* i) {
     return (u16)std::min(i->pc, 0xFFFFu);
 }
@@ -77,8 +88,8 @@ bool SharedShadow::reader_ordered(const Warp& w, u32 lane, const Cell& cell) con
         return true;
     }
     if (cell.reader & kManyWarps) {
-        // The newest of the reads, whoever did it: seen once every warp has been seen at that time.
-        for (u32 k = 0; k < w.cta->warps; k++) {
+        // The newest of the reads, whoever did it: seen once every warp that may have read has been seen at that time.
+        for (u32 k = first_reader(cell.reader); k <= last_reader(cell.reader); k++) {
             if (w.clock.seen[k] < cell.read) {
                 return false;
             }
@@ -132,9 +143,13 @@ void SharedShadow::read(const Warp& w, const Inst* i, u32 lane, u32 offset, u32 
         }
         if (cell.reader == self || reader_ordered(w, lane, cell)) {
             cell.reader = self;
-        } else if (!(cell.reader & kManyWarps)) {
-            const bool same_warp = (cell.reader & kThread) / kLanes == w.index;
-            cell.reader = (u16)((w.index * kLanes) | (same_warp ? kManyLanes : kManyWarps));
+        } else if (cell.reader & kManyWarps) {
+            cell.reader =
+                many_warps(std::min(first_reader(cell.reader), w.index), std::max(last_reader(cell.reader), w.index));
+        } else {
+            const u32 other = (cell.reader & kThread) / kLanes;
+            cell.reader = other == w.index ? (u16)((w.index * kLanes) | kManyLanes)
+                                           : many_warps(std::min(other, w.index), std::max(other, w.index));
         }
         cell.read = cell.reader & kManyWarps ? std::max(cell.read, now) : now;
         cell.read_pc = pc;

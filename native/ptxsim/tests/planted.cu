@@ -303,6 +303,31 @@ extern "C" __global__ void __launch_bounds__(128) named_barriers_wrong_pair(u32*
     out[tid()] = values[tid() ^ 64];
 }
 
+/// Pairs of warps read a value, meet, and the first of them overwrites it. `reader` is a warp that reads a value that
+/// is not its pair's, and does not meet those who do.
+static __device__ __attribute__((always_inline)) inline void pairs_overwrite(u32* out, u32 reader) {
+    __shared__ u32 s[4];
+    const u32 warp = tid() / 32, pair = warp / 2;
+    if (tid() % 64 == 0) {
+        s[pair] = pair;
+    }
+    __nvvm_barrier_sync_cnt(1 + pair, 64);
+    u32 seen = s[pair];
+    __syncthreads();
+    seen += s[warp == reader ? 1 - pair : pair];
+    __nvvm_barrier_sync_cnt(1 + pair, 64);
+    if (tid() % 64 == 0) {
+        s[pair] = seen;
+    }
+    out[tid()] = seen;
+}
+extern "C" __global__ void __launch_bounds__(128) pairs_read(u32* out) {
+    pairs_overwrite(out, ~0u);
+}
+extern "C" __global__ void __launch_bounds__(128) pairs_read_and_another(u32* out) {
+    pairs_overwrite(out, 3);
+}
+
 /// Bank conflicts: stride 1, 2, 32 words, and everybody the same word.
 extern "C" __global__ void __launch_bounds__(32) strided(u32* out, u32 stride) {
     extern __shared__ __attribute__((aligned(16))) u32 words[];

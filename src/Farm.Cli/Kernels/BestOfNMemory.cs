@@ -125,7 +125,7 @@ internal sealed record BestOfNMemory(ModelShape Model, int Prompts, int Samples,
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
         $"{Model.Name} {Type.Name()}, best of {Samples}, {Prompts} prompts in flight, {PromptTokens} prompt and {NewTokens} new tokens: policy {Policy / 1e9:F1} GB, reward model {Reward / 1e9:F1} GB, prompts' keys and values {PromptBytes / 1e9:F1} GB (stored once), responses' {SampleBytes / 1e9:F1} GB, scoring {ScoringBytes / 1e9:F1} GB, activations {(Activations + Scratch) / 1e9:F1} GB, driver {DriverBytes / 1e9:F1} GB (assumed); {Total / 1e9:F1} GB together, {Unshared / 1e9:F1} GB if every sample held its prompt");
 
-    private static int Spans(int tokens) => (tokens + 511) / 512;
+    private static int Spans(int tokens) => (tokens + 255) / 256;
 
     private static string Count(int prompts) => prompts == 1 ? "1 prompt" : string.Create(CultureInfo.InvariantCulture, $"{prompts} prompts");
 }

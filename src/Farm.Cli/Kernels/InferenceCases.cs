@@ -152,6 +152,30 @@ internal static class InferenceCases
             return new KernelRun(() => o.Backend.Attention(queries, m.Heads, cache.Pool, 0, plan, 1 / MathF.Sqrt(m.HeadDim), y), () => o.Read(y));
         });
 
+    // The pages of all prompts are the same one, and those of all samples.
+    internal static KernelCase AttentionPrompts(ModelShape m, int prompts, int samples, int prefix, int suffix, DType storage) =>
+        new("attention-decode", $"{prompts} prompts of {prefix}, {samples} samples of {suffix} tokens each, {m.Heads}/{m.KvHeads} heads of {m.HeadDim}, {storage.Name()} pages",
+            (8.0 * prompts * samples * m.QueryWidth) + (2.0 * (prefix + suffix) * m.KvHeads * m.HeadDim * storage.Size()), 4.0 * prompts * samples * (prefix + suffix) * m.QueryWidth, Float, o =>
+        {
+            int prefixPages = KvPool.PagesFor(prefix), pages = prefixPages + KvPool.PagesFor(suffix);
+            var cache = new CaseCache(o, m, pages * KvPool.PageTokens, storage);
+            cache.AppendAll(m);
+            var (queries, y) = (o.Real(prompts * samples, m.QueryWidth), o.Zero(prompts * samples, m.QueryWidth));
+            var plan = new AttentionPlan(prompts, prompts * samples, prompts * samples * pages);
+            plan.Clear();
+            int[] numbers = [.. Enumerable.Range(0, pages)];
+            for (int p = 0; p < prompts; p++)
+            {
+                plan.BeginGroup(prefix, numbers.AsSpan(0, prefixPages));
+                for (int s = 0; s < samples; s++)
+                {
+                    plan.AddSequence(1, suffix, numbers.AsSpan(prefixPages));
+                }
+            }
+
+            return new KernelRun(() => o.Backend.Attention(queries, m.Heads, cache.Pool, 0, plan, 1 / MathF.Sqrt(m.HeadDim), y), () => o.Read(y));
+        });
+
     internal static KernelCase Sample(int rows, int vocabulary, SamplingParameters parameters, string mode) =>
         new("sample", $"{rows} rows of {vocabulary}, {mode}", 4.0 * rows * vocabulary, 2.0 * rows * vocabulary, Float, o =>
         {

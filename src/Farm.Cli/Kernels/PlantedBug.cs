@@ -25,20 +25,23 @@ internal sealed record PlantedBug(string Mistake, string Module, string[] Names,
             return new KernelRun(() => o.Backend.MatMul(a, false, rounded, true, c), () => o.Read(c));
         });
         var heads = new ModelShape("heads", 256, 512, 4, 2, 128, 100, 1);
-        var attention = InferenceCases.AttentionDecode(heads, 16, 300, 20, DType.BF16);
+        var attention = InferenceCases.AttentionPrefill(heads, 70, DType.BF16);
+        var group = InferenceCases.AttentionDecode(heads, 16, 600, 20, DType.BF16);
         var rows = InferenceCases.Linear("linear", 256, 64, 16, DType.BF16);
         var prefill = InferenceCases.Linear("linear", 256, 64, 70, DType.I8);
         var norm = InferenceCases.RmsNorm(5, 200);
 
         yield return new("a barrier of the product's loop removed", "matmul_bf16", ["read-after-write-race"], Without("bar.sync", last: true), product);
         yield return new("the last barrier of the attention's loop removed", "attention", ["write-after-read-race"], Without("bar.sync", last: true), attention);
+        yield return new("the turns of the warps that fold the same rows left to chance", "attention_group_d128", ["write-after-write-race", "read-after-write-race", "write-after-read-race"],
+            Without("bar.sync", last: true), group);
         yield return new("the wait lets one more group be under way", "matmul_bf16", ["async-copy-in-flight", "read-after-write-race"],
             Replaced(@"cp\.async\.wait_group 2;", _ => "cp.async.wait_group 3;"), product);
         yield return new("the wait of the int8 product left out", "linear_dense_int8", ["async-copy-in-flight", "read-after-write-race"], Without("cp.async.wait_group 2", last: false), prefill);
         yield return new("a1 and a2 of the left fragment exchanged", "matmul_bf16", ["fragment"],
             Replaced(@"(?<=mma\.sync[^;]*?\},\{%r\d+,\s*)(%r\d+)(,\s*)(%r\d+)", m => m.Groups[3].Value + m.Groups[2].Value + m.Groups[1].Value), product);
-        yield return new("b0 and b1 of the right fragment exchanged", "attention", ["fragment"],
-            Replaced(@"(?<=mma\.sync[^;]*?\},\{[^}]*\},\{)(%r\d+)(,\s*)(%r\d+)", m => m.Groups[3].Value + m.Groups[2].Value + m.Groups[1].Value), attention);
+        yield return new("b0 and b1 of the right fragment exchanged", "attention_group_d128", ["fragment"],
+            Replaced(@"(?<=mma\.sync[^;]*?\},\{[^}]*\},\{)(%r\d+)(,\s*)(%r\d+)", m => m.Groups[3].Value + m.Groups[2].Value + m.Groups[1].Value), group);
         yield return new("ldmatrix without its .trans", "attention", ["fragment"], Replaced(@"\.x4\.trans\.shared", _ => ".x4.shared"), attention);
         yield return new("ldmatrix with a .trans too many", "matmul_bf16", ["fragment"], Replaced(@"\.x4\.shared", _ => ".x4.trans.shared"), product);
         yield return new("a 16-byte load of weights 4 bytes off", "linear_skinny", ["misaligned-access"],

@@ -6,7 +6,9 @@ namespace Farm.Cli.Kernels;
 internal static class VariantCases
 {
     /// <summary>Columns that give every multiprocessor of a large GPU a block of 64.</summary>
-    private const int Wide = 64 * 160;
+    private const int Wide = 64 * Multiprocessors;
+
+    private const int Multiprocessors = 160;
 
     /// <summary>All of them.</summary>
     public static IEnumerable<KernelCase> All()
@@ -36,7 +38,22 @@ internal static class VariantCases
             yield return InferenceCases.AttentionDecode(large, 3, 150, 20, storage);
         }
 
-        yield return InferenceCases.AttentionDecode(new ModelShape("narrow", 256, 512, 4, 1, 32, 100, 1), 7, 150, 20, DType.BF16);
+        foreach (int width in new[] { 32, 64, 128 })
+        {
+            // Prompts with few rows, cut into spans, and short prefills: blocks of one and two warps.
+            var narrow = new ModelShape("narrow", 256, 512, 4, 1, width, 100, 1);
+            yield return InferenceCases.AttentionDecode(narrow, 2, 600, 20, DType.BF16);
+            yield return InferenceCases.AttentionDecode(narrow, 7, 150, 20, DType.BF16);
+            yield return InferenceCases.AttentionPrefill(narrow, 3, DType.BF16);
+            yield return InferenceCases.AttentionPrefill(narrow, 7, DType.BF16);
+            // As many heads of prompts as multiprocessors: blocks for 128, 64 and 32 rows, not quite full.
+            var heads = new ModelShape("heads", 256, 512, 32, 4, width, 100, 1);
+            foreach (int samples in new[] { 9, 5, 3 })
+            {
+                yield return InferenceCases.AttentionPrompts(heads, Multiprocessors / 4, samples, 20, 3, DType.BF16);
+            }
+        }
+
         yield return InferenceCases.Embedding(9, few, DType.BF16);
         yield return InferenceCases.EmbeddingPacked(9, few, DType.F32);
         yield return InferenceCases.GatherRows(9, 40, DType.BF16);

@@ -1,21 +1,13 @@
 namespace Farm.Cuda.Launch;
 
-// How a decode step fills a chip (AttentionTable): a 2,048-token prompt, 16 samples of 40 tokens, head width 128.
-//
-//                                     key/value   span   blocks of a prompt     prefix blocks for each   bytes of memory,
-//                                     heads              prefixes + suffixes    of 108 | 132 SMs         of the least
-//   LLaMA-7B, 1 query head a k/v head     32       384   32 x 6 = 192 + 512     1.8 | 1.5                1.08
-//   Llama-3.1-8B, 4                        8      2048    8 x 1 =   8 + 128     0.07 | 0.06              1.07
-//   8 query heads a k/v head               8      4096    8 x 1 =   8 + 128     0.07 | 0.06              1.13
-//
-// Blocks and partial results grow together: a block of a prefix costs rows x (dim + 2) x 8 bytes, written and read, whatever keys it has. The span is
-// what keeps 16 samples below a tenth: with four query heads a key/value head, two blocks for every multiprocessor from one prompt alone would move 2.2
-// times the least. More prompts fill the chip instead: 27 of Llama-3.1-8B give 108 multiprocessors two blocks each. Once prompts alone do (7 of
-// LLaMA-7B) a prefix is one block a head and its partial results are a hundredth. A block of one warp keeps a tile of keys and one of values, 34 KB,
-// under way: by Little's law an A100 (1.6 TB/s, 0.7 us) is busy with 33 of them, an H100 with 60.
+// Prefill, sequences without a prompt, and prompts with few rows (samples x query heads of a key/value head), whose spans leave partial results. A decode step
+// of LLaMA-7B, 32 key/value heads of one query head: a 2,048-token prompt is six spans of 384 keys, so 32 x 6 = 192 blocks, and 512 for 16 samples' own
+// tokens: 1.8 and 4.7 for each of 108 multiprocessors. A block of a prompt costs rows x (dim + 2) x 8 bytes, written and read, whatever keys it has: 7 % of
+// the least bytes for six spans of 16 rows. Once prompts alone give every multiprocessor two blocks (7 of them) a prompt is one block a head. A block of one
+// warp keeps a tile of keys and one of values, 34 KB, under way: by Little's law an A100 (1.6 TB/s, 0.7 us) is busy with 33 of them, an H100 with 60.
 //
 // Resident at once on an A100 (164 KB shared, 200 registers a thread): of one warp 3 blocks, limited by shared memory, 2 where they fold several results;
-// of four warps 1. So the 192 blocks of LLaMA-7B's prompt run at once.
+// of four warps 1. So the 192 blocks of LLaMA-7B's prompt run at once. More rows: InferenceKernels.AttentionGroup.cs.
 internal static partial class InferenceKernels
 {
     private const string PerItem = "an item of the plan, x; a key/value head, y";

@@ -48,21 +48,51 @@ public sealed class SameBitsTests
     public void Attention_has_the_same_bits_split_over_spans_and_walked_whole(DType storage, int headsPerKv)
     {
         var model = new ModelShape("heads", 64, 64, 2 * headsPerKv, 2, 64, 100, 1);
-        int span = AttentionTable.Span(headsPerKv);
+        int span = AttentionCut.PromptSpan(headsPerKv);
         // A shared prompt of three spans, and a sequence of its own of as many.
         (int Prefix, (int Queries, int Suffix)[] Sequences)[] groups = [((2 * span) + 70, [(1, 30), (1, 7), (2, 50)]), (0, [(1, (2 * span) + 9)])];
-        Assert.Equal(Run(multiprocessors: 108), Run(multiprocessors: 1));
+        Assert.Equal(Attend(model, groups, storage, multiprocessors: 108, eager: false), Attend(model, groups, storage, multiprocessors: 1, eager: false));
+    }
 
-        float[] Run(int multiprocessors)
+    // With three heads 81 and 36 rows: blocks for 16, 32, 64 and 128 of them, by how many multiprocessors there are to keep busy. A prompt of two samples alone
+    // leaves partial results, of its spans or of all of it.
+    [Theory]
+    [InlineData(3, 32)]
+    [InlineData(3, 64)]
+    [InlineData(3, 80)]
+    [InlineData(1, 64)]
+    public void Samples_of_a_prompt_have_the_same_bits_in_blocks_of_any_number_of_rows(int headsPerKv, int dim)
+    {
+        const int Samples = 27;
+        var model = new ModelShape("heads", 64, 64, 2 * headsPerKv, 2, dim, 100, 1);
+        int span = AttentionCut.PromptSpan(headsPerKv);
+        (int, int)[] own = [.. Enumerable.Range(0, Samples).Select(s => (1, s == 1 ? span + 9 : 1 + (s * 5)))];
+        (int Prefix, (int Queries, int Suffix)[] Sequences)[] groups = [((2 * span) + 70, own), (33, own[..12])];
+        float[] want = Attend(model, groups, DType.BF16, multiprocessors: 1, eager: false);
+        foreach (int multiprocessors in new[] { 5, 7, 100 })
         {
-            using var backend = Simulated.Backend();
-            backend.AttentionMultiprocessors = multiprocessors;
-            using var operands = new CaseOperands(backend);
-            var cache = new CaseCache(operands, model, groups.Sum(g => CaseCache.Rounded(g.Prefix) + g.Sequences.Sum(s => CaseCache.Rounded(s.Suffix))), storage);
-            cache.AppendAll(model);
-            Tensor queries = operands.Real(5, model.QueryWidth), y = operands.Zero(5, model.QueryWidth);
-            backend.Attention(queries, model.Heads, cache.Pool, 0, cache.Plan(groups), 0.125f, y);
-            return operands.Read(y);
+            Assert.Equal(want, Attend(model, groups, DType.BF16, multiprocessors, eager: multiprocessors == 7));
         }
+
+        foreach (int multiprocessors in new[] { 1, 100 })
+        {
+            Assert.Equal(want[..(2 * model.QueryWidth)], Attend(model, groups, DType.BF16, multiprocessors, eager: true, [(groups[0].Prefix, own[..2])]));
+        }
+    }
+
+    // The pages and queries are those of `groups`; `only` takes the first of them.
+    private static float[] Attend(
+        ModelShape model, (int Prefix, (int Queries, int Suffix)[] Sequences)[] groups, DType storage, int multiprocessors, bool eager, (int Prefix, (int Queries, int Suffix)[] Sequences)[]? only = null)
+    {
+        using var backend = Simulated.Backend(eager);
+        backend.AttentionMultiprocessors = multiprocessors;
+        using var operands = new CaseOperands(backend);
+        var cache = new CaseCache(operands, model, groups.Sum(g => CaseCache.Rounded(g.Prefix) + g.Sequences.Sum(s => CaseCache.Rounded(s.Suffix))), storage);
+        cache.AppendAll(model);
+        int rows = (only ?? groups).Sum(g => g.Sequences.Sum(s => s.Queries));
+        var queries = operands.Real(groups.Sum(g => g.Sequences.Sum(s => s.Queries)), model.QueryWidth).SliceRows(0, rows);
+        var y = operands.Zero(rows, model.QueryWidth);
+        backend.Attention(queries, model.Heads, cache.Pool, 0, cache.Plan(only ?? groups), 0.125f, y);
+        return operands.Read(y);
     }
 }
