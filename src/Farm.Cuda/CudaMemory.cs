@@ -9,15 +9,23 @@ internal sealed class CudaMemory : DeviceMemory
 {
     private readonly CudaDevice _device;
     private readonly CommandQueue _queue;
+    private readonly bool _isShape;
 
-    private CudaMemory(CudaDevice device, CommandQueue queue, nint address, long bytes)
+    private CudaMemory(CudaDevice device, CommandQueue queue, nint address, long bytes, bool isShape)
         : base(address, bytes)
     {
-        _device = device.Share();
+        _device = isShape ? device : device.Share();
         _queue = queue;
-        Interlocked.Increment(ref Ledger.Buffers);
-        Interlocked.Add(ref Ledger.Bytes, bytes);
+        _isShape = isShape;
+        if (!isShape)
+        {
+            Interlocked.Increment(ref Ledger.Buffers);
+            Ledger.Hold(bytes);
+        }
     }
+
+    /// <summary>A size without memory behind it, for measuring what operations take.</summary>
+    internal static CudaMemory OfShape(CudaDevice device, CommandQueue queue, nint address, long bytes) => new(device, queue, address, bytes, isShape: true);
 
     /// <summary>Uninitialised memory.</summary>
     /// <exception cref="BadInputException">The GPU has not so much left; the message says how much it has and what to change.</exception>
@@ -35,12 +43,17 @@ internal sealed class CudaMemory : DeviceMemory
         }
 
         CudaDriver.Check(status, "allocating memory");
-        return new CudaMemory(device, queue, address, bytes);
+        return new CudaMemory(device, queue, address, bytes, isShape: false);
     }
 
     /// <inheritdoc/>
     protected override void Free()
     {
+        if (_isShape)
+        {
+            return;
+        }
+
         try
         {
             _device.Enter();
