@@ -11,6 +11,9 @@ public sealed partial class CudaBackend : IScratchMemory
     /// <summary>The most bytes that this process has held on its GPUs at once: tensors, packed weights, keys and values, and the operations' scratch memory.</summary>
     public static long MostBytes => Ledger.MostBytes;
 
+    /// <summary>Bytes that operations hold now for what their kernels hand each other.</summary>
+    internal long ScratchBytes => _scratch.Bytes;
+
     /// <inheritdoc/>
     public long ScratchFor(Action operations)
     {

@@ -38,7 +38,7 @@ internal sealed class CudaMemory : DeviceMemory
         {
             var (free, total) = device.Memory();
             throw new BadInputException(
-                $"GPU {device.Ordinal} has no {bytes / 1048576.0:F0} MiB left for a buffer: {free >> 20} of {total >> 20} MiB are free. "
+                $"GPU {device.Ordinal} has no {(bytes + (1 << 20) - 1) >> 20} MiB left for a buffer: {free >> 20} of {total >> 20} MiB are free. "
                 + "Decode fewer sequences at once (--batch-sequences), use shorter prompts or smaller weights (--dtype int8), train with less at a time (--per-device-train-batch-size, --step-per-device-batch-size, --recompute, --layout lora), or stop what else runs on the GPU.");
         }
 

@@ -208,7 +208,7 @@ public sealed class Scorer : IDisposable
         if (needed > budget)
         {
             throw new BadInputException(
-                $"Scoring a sequence of up to {MaxLength} tokens needs {needed * PageBytes >> 20} MiB for keys and values, but there are {budget * PageBytes >> 20} MiB. Use shorter texts or smaller weights (--dtype int8).");
+                $"Scoring a sequence of up to {MaxLength} tokens needs {FreeMemory.Mebibytes(needed * PageBytes)} MiB for keys and values, but there are {budget * PageBytes >> 20} MiB. Use shorter texts or smaller weights (--dtype int8).");
         }
 
         _cache?.Dispose();

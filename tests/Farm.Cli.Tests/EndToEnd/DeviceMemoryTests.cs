@@ -53,7 +53,7 @@ public sealed class DeviceMemoryTests(TinyModels models) : IClassFixture<TinyMod
     [InlineData("ppo", 5)]
     [InlineData("ppo", 40)]
     [InlineData("best-of-n", 5)]
-    [InlineData("best-of-n", 30)]
+    [InlineData("best-of-n", 25)]
     public void Should_say_what_to_change_where_an_allocation_fails(string verb, int allocation)
     {
         var result = Run($"FARM_PTXSIM_FAIL_ALLOC={allocation}", verb);
@@ -68,11 +68,11 @@ public sealed class DeviceMemoryTests(TinyModels models) : IClassFixture<TinyMod
     [Fact]
     public void Should_say_what_to_change_where_keys_and_values_do_not_fit()
     {
-        // Room for the weights, and for less than the pages of one sample.
-        var result = Run("FARM_PTXSIM_DEVICE_MEMORY=700000", "best-of-n", "--dtype", "bf16", "--max-new-tokens", "400");
+        // Room for both models' weights and the scorer's activations, and for less than the pages of one sample.
+        var result = Run("FARM_PTXSIM_DEVICE_MEMORY=1800000", "best-of-n", "--max-new-tokens", "400");
 
         Assert.Equal(2, result.ExitCode);
-        Assert.Matches(@"One sample of a prompt of \d+ tokens needs \d+ MiB for keys and values, but there are \d+ MiB\. Use shorter prompts, fewer new tokens \(--max-new-tokens\) or smaller weights", result.Error);
+        Assert.Matches(@"One sample of a prompt of \d+ tokens needs 1 MiB for keys and values, but there are 0 MiB\. Use shorter prompts, fewer new tokens \(--max-new-tokens\) or smaller weights", result.Error);
         Nothing(result);
     }
 
