@@ -75,7 +75,15 @@ public sealed class MemoryPlanTests : IDisposable
         using var backend = new ReferenceBackend();
         var options = new QuarkOptions
         {
-            OutputFolder = _folder.File("quark"), RolloutBatchSize = 4, RolloutMicroBatch = 4, StepBatchSize = 4, StepMicroBatch = 2, MaxSteps = 1, RewardTokens = 2, QueryLength = 15, ResponseLength = 8,
+            OutputFolder = _folder.File("quark"),
+            RolloutBatchSize = 4,
+            RolloutMicroBatch = 4,
+            StepBatchSize = 4,
+            StepMicroBatch = 2,
+            MaxSteps = 1,
+            RewardTokens = 2,
+            QueryLength = 15,
+            ResponseLength = 8,
         };
         var shape = Config with { VocabularySize = 602 };
         RolloutPrompt[] prompts = [.. Enumerable.Range(0, 6).Select(i => new RolloutPrompt(i + 1, Ids(15, i), string.Empty))];

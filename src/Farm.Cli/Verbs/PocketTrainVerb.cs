@@ -163,7 +163,7 @@ internal static class PocketTrainVerb
             Console.Out.WriteLine(sum);
         }
 
-        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{models}: trained in {seconds / 60:F1} minutes; {(limit is { } most ? $"a rehearsal on {most} rows of each split" : Compare(sums))}"));
+        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{models}: trained in {seconds / 60:F1} minutes; {(limit is { } most ? $"a rehearsal, --max-instances {most}" : Compare(sums))}"));
     }
 
     private static string Compare(List<string> sums)

@@ -21,7 +21,6 @@ public sealed class DeviceMemoryTests(TinyModels models) : IClassFixture<TinyMod
     [InlineData("dpo", "--eval-size", "0")]
     [InlineData("ppo")]
     [InlineData("ppo", "--layout", "lora", "--lora-rank", "8")]
-    [InlineData("ppo", "--dtype", "bf16")]
     [InlineData("quark", "--num-reward-tokens", "2")]
     public void A_run_should_take_what_it_was_planned_to_within_a_tenth(string verb, params string[] more)
     {

@@ -44,7 +44,7 @@ public sealed class SimulatedVerbsTests(TinyModels models) : IClassFixture<TinyM
         Devices.Same(Read("cpu/annotations.json"), Read("cuda-sim/annotations.json"), Close, Changing);
     }
 
-    private static string[] Changing => ["preference_time_per_example", "date"];
+    private static string[] Changing => ["preference_time_per_example", "preference_date"];
 
     private void Compare(params string[] command)
     {
