@@ -25,7 +25,7 @@ internal static class PocketTrainVerb
     {
         var output = new Option<string>("--output") { Description = "Folder of all stages; the same command again goes on where it ended.", HelpName = "DIR", Required = true };
         var threads = new Option<int>("--threads") { Description = "Threads of the kernels; they change no bit.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var most = new Option<int?>("--max-instances") { Description = "Rehearses the recipe on the first K rows of each split: models that are not the embedded ones.", HelpName = "K" };
+        var most = new Option<int?>("--max-instances") { Description = "Rehearses the recipe on the first K rows of each split, with short samples and few: models that are not the embedded ones.", HelpName = "K" };
         var device = new DeviceOption();
         var command = new Command("train", "Trains the embedded policy and reward model again, to the same bits on a CPU of the same vector width, and compares checksums.");
         command.Options.Add(output);
@@ -83,7 +83,7 @@ internal static class PocketTrainVerb
         yield return ("samples",
         [
             "decode", "--model", At("policy"), "--input", At(Path.Combine("data", "alpaca_instructions", "preference.json")), "--output", At("samples.json"),
-            "--num-return-sequences", "4", "--max-new-tokens", "64", "--restart", .. rows, .. engine,
+            "--num-return-sequences", "4", "--max-new-tokens", limit is null ? "64" : "16", "--restart", .. rows, .. engine,
         ]);
         yield return ("preferences", ["pocket", "prefer", "--input", At("samples.json"), "--output", At("preferences.json"), "--judge", "gold", "--pairs-per-row", "4"]);
         yield return ("reward",
@@ -91,7 +91,7 @@ internal static class PocketTrainVerb
             "reward", "--model", At("policy"), "--train", At("preferences.json"), "--output", At("reward"), "--learning-rate", "1e-3", "--num-train-epochs", "3",
             "--per-device-train-batch-size", "64", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", .. held, .. engine,
         ]);
-        yield return ("evaluation", ["pocket", "evaluate", "--policy", At("policy"), "--reward", At("reward"), .. rows, .. engine]);
+        yield return ("evaluation", ["pocket", "evaluate", "--policy", At("policy"), "--reward", At("reward"), .. limit is null ? Array.Empty<string>() : ["-n", "4"], .. rows, .. engine]);
     }
 
     /// <summary>Notes what run the folder holds, so that no stage of another one is taken over.</summary>

@@ -108,8 +108,8 @@ public sealed class DeviceMemoryTests(TinyModels models) : IClassFixture<TinyMod
     // Two steps: the reward model's keys and values are there from the first step's scoring on, and the sampler's come again in the second.
     private string[] Feedback =>
     [
-        "--policy", models.Decoder, "--reward", models.Scorer, "--input", Rows.Write(_folder, 8), "--prompt-dict", Templates(), "--threads", "1", "--rollout-batch-size", "8", "--rollout-per-device-batch-size", "8",
-        "--step-batch-size", "8", "--step-per-device-batch-size", "2", "--query-len", "60", "--response-len", "4", "--max-steps", "2",
+        "--policy", models.Decoder, "--reward", models.Scorer, "--input", Rows.Write(_folder, 8), "--prompt-dict", Templates(), "--threads", "1", "--rollout-batch-size", "4", "--rollout-per-device-batch-size", "4",
+        "--step-batch-size", "4", "--step-per-device-batch-size", "2", "--query-len", "60", "--response-len", "4", "--max-steps", "2",
     ];
 
     private string[] Training(string verb) =>

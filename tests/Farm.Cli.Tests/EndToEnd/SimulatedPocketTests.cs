@@ -23,8 +23,8 @@ public sealed class SimulatedPocketTests : IDisposable
     {
         string settings = _folder.Write("settings.json", """
             {
-                "embedded_policy": true, "preference_rows": 2, "preference_samples": 2, "pairs_per_row": 1, "reward_epochs": 2, "response_length": 5, "ppo_steps": 1, "ppo_rollouts": 8, "ppo_eval_steps": 1,
-                "val_rows": 1, "eval_rows": 1, "quark_steps": 2, "expert_samples": 2, "expert_rows": 2, "tune_epochs": 2, "feedback_epochs": 2, "most_samples": 2, "best_of": 2, "eval_samples": 2, "kinds": ["noisy"]
+                "embedded_policy": true, "preference_rows": 2, "preference_samples": 2, "pairs_per_row": 1, "reward_epochs": 2, "response_length": 4, "ppo_steps": 1, "ppo_rollouts": 8, "ppo_eval_steps": 1,
+                "val_rows": 1, "eval_rows": 1, "quark_steps": 1, "expert_samples": 2, "expert_rows": 2, "tune_epochs": 1, "feedback_epochs": 2, "most_samples": 2, "best_of": 2, "eval_samples": 1, "kinds": ["noisy"]
             }
             """);
         JsonElement[] found = [.. Devices.Both.Select(d => JsonElement.Parse(Devices.Run(d, "simulate", "--settings", settings, "--output", _folder.File(d), "--threads", "2", "--json").Output))];

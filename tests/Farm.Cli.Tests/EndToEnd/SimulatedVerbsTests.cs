@@ -12,11 +12,9 @@ public sealed class SimulatedVerbsTests(TinyModels models) : IClassFixture<TinyM
 
     public void Dispose() => _folder.Dispose();
 
-    [Theory]
-    [InlineData("0")]
-    [InlineData("1")]
-    public void Best_of_n_should_draw_and_rank_the_same(string temperature) => Compare(
-        "best-of-n", "--decoder", models.Decoder, "--scorer", models.Scorer, "--input", Rows.Write(_folder, 2), "--prompt-dict", Templates(), "-n", "3", "--max-new-tokens", "5", "--temperature", temperature);
+    [Fact]
+    public void Best_of_n_should_take_and_rank_the_same() => Compare(
+        "best-of-n", "--decoder", models.Decoder, "--scorer", models.Scorer, "--input", Rows.Write(_folder, 2), "--prompt-dict", Templates(), "-n", "3", "--max-new-tokens", "5", "--temperature", "0");
 
     [Fact]
     public void Score_should_give_the_same_rewards() =>

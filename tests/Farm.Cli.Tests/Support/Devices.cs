@@ -39,7 +39,7 @@ internal static class Devices
         return Math.Sqrt(apart / moved);
     }
 
-    /// <summary>Two values of JSON are equal: numbers within a tolerance of each other, or of the larger one; all else exactly. Fields of the given names are left out.</summary>
+    /// <summary>Two values of JSON are equal: numbers within a tolerance, relative where they are over 1; all else exactly. Fields of the given names are left out.</summary>
     public static void Same(JsonElement want, JsonElement got, double tolerance, params string[] except) => Same(want, got, tolerance, "$", except);
 
     private static void Same(JsonElement want, JsonElement got, double tolerance, string path, string[] except)
