@@ -29,6 +29,13 @@ public sealed partial class CudaBackend
             return false;
         }
 
+        if (_scratch.Measures)
+        {
+            // Which algorithm it takes, and whether there is one, the library says of real operands.
+            Scratch((long)CublasLt.MostWorkspace);
+            return false;
+        }
+
         long plane = a.Size * sizeof(ushort);
         var product = new CublasProduct(bf16, transposeA, transposeB, c.Rows, c.Columns, k, a.Stride, b.Stride, c.Stride,
             CublasProduct.AlignmentOf(terms > 1 ? a.Address | plane : a.Address), CublasProduct.AlignmentOf(b.Address), CublasProduct.AlignmentOf(c.Address));

@@ -21,6 +21,11 @@ public sealed partial class CudaBackend
         Launch(TrainingKernels.SumOfSquaresBlocks, new Grid(blocks), tensor, partial, tensor.Count);
         Launch(TrainingKernels.SumOfSquaresFinish, new Grid(1), partial, total, blocks);
         double sum = 0;
+        if (_scratch.Measures)
+        {
+            return sum;
+        }
+
         _staging.Download(total, MemoryMarshal.AsBytes(new Span<double>(ref sum)));
         return sum;
     }

@@ -171,8 +171,13 @@ public sealed partial class CudaBackend : ITrainingBackend, IMemoryLimits
     /// argument's C# type has the parameter's size. Allocates nothing. For a decode step to be replayed as a graph, arguments and grids must not change
     /// from step to step: lengths go to the device in uploaded arrays, and grids grow by pages.
     /// </summary>
-    private void Launch(Kernel kernel, Grid grid, params ReadOnlySpan<KernelArgument> arguments) =>
-        Queue.Launch(_device.Kernel(kernel), grid, arguments);
+    private void Launch(Kernel kernel, Grid grid, params ReadOnlySpan<KernelArgument> arguments)
+    {
+        if (!_scratch.Measures)
+        {
+            Queue.Launch(_device.Kernel(kernel), grid, arguments);
+        }
+    }
 
     /// <summary>
     /// Uninitialised device memory, aligned to 256 bytes, for what the kernels of one operation hand each other. An operation that uses it calls

@@ -9,15 +9,23 @@ internal sealed class CudaMemory : DeviceMemory
 {
     private readonly CudaDevice _device;
     private readonly CommandQueue _queue;
+    private readonly bool _isShape;
 
-    private CudaMemory(CudaDevice device, CommandQueue queue, nint address, long bytes)
+    private CudaMemory(CudaDevice device, CommandQueue queue, nint address, long bytes, bool isShape)
         : base(address, bytes)
     {
-        _device = device.Share();
+        _device = isShape ? device : device.Share();
         _queue = queue;
-        Interlocked.Increment(ref Ledger.Buffers);
-        Interlocked.Add(ref Ledger.Bytes, bytes);
+        _isShape = isShape;
+        if (!isShape)
+        {
+            Interlocked.Increment(ref Ledger.Buffers);
+            Ledger.Hold(bytes);
+        }
     }
+
+    /// <summary>A size without memory behind it, for measuring what operations take.</summary>
+    internal static CudaMemory OfShape(CudaDevice device, CommandQueue queue, nint address, long bytes) => new(device, queue, address, bytes, isShape: true);
 
     /// <summary>Uninitialised memory.</summary>
     /// <exception cref="BadInputException">The GPU has not so much left; the message says how much it has and what to change.</exception>
@@ -30,17 +38,22 @@ internal sealed class CudaMemory : DeviceMemory
         {
             var (free, total) = device.Memory();
             throw new BadInputException(
-                $"GPU {device.Ordinal} has no {bytes / 1048576.0:F0} MiB left for a buffer: {free >> 20} of {total >> 20} MiB are free. "
+                $"GPU {device.Ordinal} has no {(bytes + (1 << 20) - 1) >> 20} MiB left for a buffer: {free >> 20} of {total >> 20} MiB are free. "
                 + "Decode fewer sequences at once (--batch-sequences), use shorter prompts or smaller weights (--dtype int8), train with less at a time (--per-device-train-batch-size, --step-per-device-batch-size, --recompute, --layout lora), or stop what else runs on the GPU.");
         }
 
         CudaDriver.Check(status, "allocating memory");
-        return new CudaMemory(device, queue, address, bytes);
+        return new CudaMemory(device, queue, address, bytes, isShape: false);
     }
 
     /// <inheritdoc/>
     protected override void Free()
     {
+        if (_isShape)
+        {
+            return;
+        }
+
         try
         {
             _device.Enter();

@@ -12,6 +12,9 @@ internal static class FreeMemory
         ? device.FreeBytes
         : Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet);
 
+    /// <summary>A need in mebibytes, rounded up.</summary>
+    public static long Mebibytes(long bytes) => (bytes + (1 << 20) - 1) >> 20;
+
     /// <summary>
     /// What generation may reserve for keys and values: all but an eighth of a device's, which holds activations and a scorer's; half of the host's, whose
     /// reserve is only an estimate.

@@ -8,11 +8,12 @@ internal sealed class HostMemory : DeviceMemory
 {
     private const int Alignment = 64;
     private readonly nint _block;
+    private readonly Action _freed;
 
-    private HostMemory(nint block, nint address, long bytes)
-        : base(address, bytes) => _block = block;
+    private HostMemory(nint block, nint address, long bytes, Action freed)
+        : base(address, bytes) => (_block, _freed) = (block, freed);
 
-    public static HostMemory Create(long bytes)
+    public static HostMemory Create(long bytes, Action freed)
     {
         long room = Math.Max(bytes, 1) + Alignment - 1;
         nint block = Marshal.AllocHGlobal(checked((nint)room));
@@ -23,8 +24,12 @@ internal sealed class HostMemory : DeviceMemory
             Marshal.Copy(zeros, 0, address + (nint)at, (int)Math.Min(zeros.Length, bytes - at));
         }
 
-        return new HostMemory(block, address, bytes);
+        return new HostMemory(block, address, bytes, freed);
     }
 
-    protected override void Free() => Marshal.FreeHGlobal(_block);
+    protected override void Free()
+    {
+        Marshal.FreeHGlobal(_block);
+        _freed();
+    }
 }

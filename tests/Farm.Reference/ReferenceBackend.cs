@@ -13,11 +13,20 @@ public sealed partial class ReferenceBackend : IReinforcementBackend
     /// <inheritdoc/>
     public string Name => "reference";
 
+    /// <summary>Bytes allocated and not yet freed; packed weights, keys and values lie elsewhere.</summary>
+    public long AllocatedBytes { get; private set; }
+
+    /// <summary>The most that there were at once.</summary>
+    public long MostAllocatedBytes { get; private set; }
+
     /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        return HostMemory.Create(bytes);
+        var memory = HostMemory.Create(bytes, () => AllocatedBytes -= bytes);
+        AllocatedBytes += bytes;
+        MostAllocatedBytes = Math.Max(MostAllocatedBytes, AllocatedBytes);
+        return memory;
     }
 
     /// <inheritdoc/>

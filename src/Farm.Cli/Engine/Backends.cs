@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Farm.Cli.Machine;
 using Farm.Cli.Options;
 using Farm.Core;
@@ -23,9 +24,10 @@ internal static class Backends
     /// <summary>Refuses a run that a device with memory of its own does not hold, before anything is loaded; says so where the host does not.</summary>
     /// <param name="backend">The device.</param>
     /// <param name="planned">Bytes that the run is planned to take.</param>
+    /// <param name="scratch">Those of them that the device's operations take; they are reserved at once.</param>
     /// <param name="remedy">What to change, as the end of a sentence.</param>
     /// <exception cref="BadInputException">The device has less left.</exception>
-    public static void RequireMemory(IBackend backend, long planned, string remedy)
+    public static void RequireMemory(IBackend backend, long planned, long scratch, string remedy)
     {
         if (backend is IMemoryLimits device)
         {
@@ -35,6 +37,7 @@ internal static class Backends
                     $"The run is planned to take {Mebibytes(planned)} MiB of {backend.Name}, where {Mebibytes(device.FreeBytes)} of {Mebibytes(device.TotalBytes)} MiB are free: {remedy}."));
             }
 
+            (backend as IScratchMemory)?.ReserveScratch(scratch);
             return;
         }
 
@@ -45,6 +48,16 @@ internal static class Backends
         }
 
         static long Mebibytes(long bytes) => (bytes + (1 << 20) - 1) >> 20;
+    }
+
+    /// <summary>Writes what a run was planned to take of the device, and the most that it held where the device has memory of its own.</summary>
+    public static void WriteMemory(Utf8JsonWriter writer, long planned)
+    {
+        writer.WriteNumber("planned_bytes", planned);
+        if (CudaBackend.MostBytes is > 0 and var most)
+        {
+            writer.WriteNumber("peak_device_bytes", most);
+        }
     }
 
     /// <summary>Whether the backend rounds the activations of bf16 weights.</summary>

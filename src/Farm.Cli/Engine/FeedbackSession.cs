@@ -105,6 +105,10 @@ internal sealed class FeedbackSession
         })], rows);
     }
 
+    /// <summary>Most tokens of any prompt that is sampled on: longer ones than the query length are dropped, except in an evaluation.</summary>
+    public static int Longest(IReadOnlyList<RolloutPrompt> train, int queryLength, IReadOnlyList<RolloutPrompt>? eval = null) =>
+        train.Where(p => p.Ids.Length <= queryLength).Concat(eval ?? []).Select(p => p.Ids.Length).DefaultIfEmpty(queryLength).Max();
+
     /// <summary>Digest of prompts, for fingerprints.</summary>
     public static string Digest(IEnumerable<RolloutPrompt> prompts) => Fingerprint.OfTexts(prompts.Select(p => string.Join(' ', p.Ids)));
 
@@ -174,7 +178,7 @@ internal sealed class FeedbackSession
     }
 
     /// <summary>Says how a run ended.</summary>
-    public void Report(string title, PpoSummary summary, string metrics)
+    public void Report(string title, PpoSummary summary, string metrics, PpoMemoryPlan plan)
     {
         HtmlReport.Write(Path.Combine(Settings.Output, "report.html"), $"{title}: {Path.GetFileName(Path.TrimEndingDirectorySeparator(Settings.Policy))}", JsonLinesSink.Read(metrics));
         if (!Settings.Json)
@@ -202,6 +206,7 @@ internal sealed class FeedbackSession
 
             w.WriteNumber("seconds", Math.Round(summary.Seconds, 3));
             w.WriteNumber("peak_rss_bytes", PeakMemory.Bytes());
+            Backends.WriteMemory(w, plan.Total);
             w.WriteEndObject();
         });
     }

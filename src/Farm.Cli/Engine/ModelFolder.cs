@@ -53,6 +53,7 @@ internal sealed class ModelFolder
     /// <summary>Loads the weights of a decoder.</summary>
     public LlamaModel LoadDecoder(IBackend backend, DType type)
     {
+        RequireMemory(backend, WeightBytes(type, languageHead: true));
         using var checkpoint = Checkpoint.Open(FolderPath);
         return LlamaModel.Load(backend, checkpoint, Config, type);
     }
@@ -60,9 +61,25 @@ internal sealed class ModelFolder
     /// <summary>Loads the weights of a reward model.</summary>
     public RewardModel LoadScorer(IBackend backend, DType type)
     {
+        RequireMemory(backend, WeightBytes(type, languageHead: false));
         using var checkpoint = Checkpoint.Open(FolderPath);
         return RewardModel.Load(backend, checkpoint, Config, type);
     }
+
+    /// <summary>Refuses a policy and a reward model whose weights together are more than a device holds, before either is read.</summary>
+    /// <exception cref="BadInputException">They are.</exception>
+    public static void RequireMemory(IBackend backend, ModelFolder policy, ModelFolder reward, DType type) =>
+        RequireMemory(backend, policy.WeightBytes(type, languageHead: true) + reward.WeightBytes(type, languageHead: false));
+
+    private static void RequireMemory(IBackend backend, long weights)
+    {
+        if (backend is IMemoryLimits)
+        {
+            Backends.RequireMemory(backend, weights, scratch: 0, "its weights alone do not fit. Use smaller ones (--dtype int8), or stop what else runs on the GPU");
+        }
+    }
+
+    private long WeightBytes(DType type, bool languageHead) => MemoryPlan.WeightBytes(Config, type, languageHead);
 
     private static ModelFolder WithTokenizer(string path, ModelConfig config)
     {

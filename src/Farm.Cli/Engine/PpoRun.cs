@@ -33,11 +33,12 @@ internal sealed class PpoRun(FeedbackSession session, PpoOptions options)
         string? adapter = session.RewardAdapter;
         var policyShape = session.Policy.Config with { VocabularySize = session.Resize.VocabularySize };
         bool fromReward = settings.InitValueWithReward;
-        var plan = PpoMemoryPlan.For(
-            policyShape, fromReward ? session.Reward.Config : policyShape, session.Reward.Config, settings.Layout, settings.Lora, adapter is not null, settings.DType, settings.Recompute, options);
-        Console.Error.WriteLine(plan);
         using var backend = Backends.Create(settings.Device, settings.Threads, settings.Bf16Activations);
-        Backends.RequireMemory(backend, plan.Total, FeedbackSession.LessMemory);
+        var plan = PpoMemoryPlan.For(
+            policyShape, fromReward ? session.Reward.Config : policyShape, session.Reward.Config, settings.Layout, settings.Lora, adapter is not null, settings.DType, settings.Recompute, options, backend, eval.Count,
+            FeedbackSession.Longest(train, options.QueryLength, eval));
+        Console.Error.WriteLine(plan);
+        Backends.RequireMemory(backend, plan.Total, plan.Scratch, FeedbackSession.LessMemory);
         using var checkpoint = Checkpoint.Open(settings.Policy);
         using var networks = Load(backend, checkpoint, adapter, out var rewards);
         session.Begin();
@@ -80,7 +81,7 @@ internal sealed class PpoRun(FeedbackSession session, PpoOptions options)
         session.Save(networks.Policy, checkpoint, settings.Output);
         if (!Quiet)
         {
-            session.Report("ppo", summary, metrics);
+            session.Report("ppo", summary, metrics, plan);
         }
 
         return summary;
@@ -150,7 +151,7 @@ internal sealed class PpoRun(FeedbackSession session, PpoOptions options)
                 var adapters = PeftAdapter.ReadOptions(adapter);
                 var model = Keep(TrainableLlama.Share(policy, common with { Head = ModelHead.Reward, Lora = adapters with { Dropout = 0 }, Frozen = true }));
                 PeftAdapter.Load(model, adapter, TensorNames.RewardPrefix);
-                rewards = new AdapterRewards(model, Keep(model.CreateWorkspace(PpoMemoryPlan.ScoringRows + common.MaxPositions!.Value)));
+                rewards = new AdapterRewards(model, Keep(model.CreateWorkspace(PpoMemoryPlan.SharedScoringRows(common.MaxPositions!.Value), backward: false)));
                 if (options.Departures.TextRewards)
                 {
                     throw new BadInputException("--text-rewards: a reward model on the policy's base reads the sampled ids; leave --text-rewards out, or use --layout full.");

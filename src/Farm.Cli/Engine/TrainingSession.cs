@@ -16,6 +16,13 @@ using Farm.Training.Tasks;
 
 namespace Farm.Cli.Engine;
 
+/// <summary>Completes examples with what only the loaded model knows.</summary>
+/// <param name="model">The model.</param>
+/// <param name="digest">Its digest.</param>
+/// <param name="examples">The examples.</param>
+/// <param name="rows">Rows of the run's passes, whose memory is planned.</param>
+internal delegate ExampleSet PrepareExamples(TrainableLlama model, string digest, ExampleSet examples, int rows);
+
 /// <summary>A run of <c>farm sft</c>, <c>farm reward</c>, or a method that is one of them with other examples, from the model folder to the saved model.</summary>
 internal sealed class TrainingSession
 {
@@ -80,10 +87,10 @@ internal sealed class TrainingSession
     /// <param name="train">Examples to train on.</param>
     /// <param name="eval">Examples to evaluate on.</param>
     /// <param name="cancellation">Stops after the update that is under way.</param>
-    /// <param name="prepare">Completes examples with what only the loaded model knows; is also given a digest of the model.</param>
+    /// <param name="prepare">Completes examples with what only the loaded model knows.</param>
     /// <param name="quiet">Reports nothing on standard output.</param>
     public TrainingSummary Run(
-        TrainingTask task, ExampleSet train, ExampleSet? eval, CancellationToken cancellation, Func<TrainableLlama, string, ExampleSet, ExampleSet>? prepare = null, bool quiet = false)
+        TrainingTask task, ExampleSet train, ExampleSet? eval, CancellationToken cancellation, PrepareExamples? prepare = null, bool quiet = false)
     {
         string output = _settings.Trainer.OutputFolder;
         foreach (string note in Notes(train, "to train on").Concat(eval is null ? [] : Notes(eval, "to evaluate on")))
@@ -107,7 +114,10 @@ internal sealed class TrainingSession
             MaxPositions = _settings.MaxLength,
         };
         using var backend = Backends.Create(_settings.Device, _settings.Threads, _settings.Bf16Activations);
-        Backends.RequireMemory(backend, TrainingMemoryPlan.For(_folder.Config, options, Trainer.RowsOfPass(train.Examples, eval?.Examples ?? [], _settings.Trainer)).Total, LessMemory);
+        int rows = Trainer.RowsOfPass(train.Examples, eval?.Examples ?? [], _settings.Trainer);
+        var plan = TrainingMemoryPlan.For(_folder.Config, options, rows, backend);
+        Console.Error.WriteLine(plan);
+        Backends.RequireMemory(backend, plan.Total, plan.Scratch, LessMemory);
         using var checkpoint = Checkpoint.Open(_settings.Model);
         using var model = TrainableLlama.Load(backend, checkpoint, _folder.Config, options);
         if (_settings.Restart)
@@ -118,8 +128,8 @@ internal sealed class TrainingSession
         string digest = (string)_folder.Fingerprint()["sha256"]!;
         if (prepare is not null)
         {
-            train = prepare(model, digest, train);
-            eval = eval is null ? null : prepare(model, digest, eval);
+            train = prepare(model, digest, train, rows);
+            eval = eval is null ? null : prepare(model, digest, eval, rows);
         }
 
         string metrics = Path.Combine(output, "metrics.jsonl");
@@ -145,7 +155,7 @@ internal sealed class TrainingSession
         HtmlReport.Write(Path.Combine(output, "report.html"), $"{task.Name}: {Path.GetFileName(Path.TrimEndingDirectorySeparator(_settings.Model))}", JsonLinesSink.Read(metrics));
         if (!quiet)
         {
-            Report(summary, train, output);
+            Report(summary, train, output, plan.Total);
         }
 
         return summary;
@@ -197,7 +207,7 @@ internal sealed class TrainingSession
         ModelSaver.Save(model, checkpoint, output, _settings.SaveDType, _resize?.PadId);
     }
 
-    private void Report(TrainingSummary summary, ExampleSet train, string output)
+    private void Report(TrainingSummary summary, ExampleSet train, string output, long planned)
     {
         if (!_settings.Json)
         {
@@ -222,6 +232,7 @@ internal sealed class TrainingSession
             w.WriteNumber("tokens", summary.Tokens);
             w.WriteNumber("seconds", Math.Round(summary.Seconds, 3));
             w.WriteNumber("peak_rss_bytes", PeakMemory.Bytes());
+            Backends.WriteMemory(w, planned);
             w.WriteEndObject();
         });
     }

@@ -107,6 +107,7 @@ internal static class BestOfNVerb
     {
         long start = Stopwatch.GetTimestamp();
         using var backend = Backends.Create(settings);
+        ModelFolder.RequireMemory(backend, policy, judge, settings.DType);
         using var decoder = policy.LoadDecoder(backend, settings.DType);
         using var reward = judge.LoadScorer(backend, settings.DType);
         using var generator = new Generator(decoder, policy.Tokenizer, GenerationSession.Options(drawn));

@@ -48,25 +48,18 @@ internal static class DpoVerb
     }
 
     /// <summary>Fills in the reference's log-probabilities, from the cache where they are known.</summary>
-    internal static Func<TrainableLlama, string, ExampleSet, ExampleSet> Prepare(TrainingSettings settings, CancellationToken cancellation) => (model, digest, set) =>
+    internal static PrepareExamples Prepare(TrainingSettings settings, CancellationToken cancellation) => (model, digest, set, rows) =>
     {
         if (set.Examples.Count == 0)
         {
             return set;
         }
 
-        int longest = set.Examples.Max(e => e.Rows), pairs = Math.Max(settings.Trainer.MicroBatch, 8);
-        if (model.Backend is IMemoryLimits device)
-        {
-            // Fewer at a time give the same numbers.
-            long free = device.FreeBytes / 2;
-            while (pairs > 1 && TrainingWorkspace.BytesFor(model.Config, pairs * longest, model.Options.Recompute, model.Options.Lora) > free)
-            {
-                pairs /= 2;
-            }
-        }
-
-        using var workspace = model.CreateWorkspace(pairs * longest);
+        // More rows at a time than the run's own are quicker on the host, and give the same numbers. They may take what is planned for the optimiser's moments, which come later; on a device the operations' memory is planned for the run's rows.
+        int wide = (int)Math.Min(int.MaxValue, Math.Max(rows, 8L * set.Examples.Max(e => e.Rows)));
+        bool fits = model.Backend is not IMemoryLimits
+            && TrainingWorkspace.BytesFor(model.Config, wide, recompute: true, model.Options.Lora) <= TrainingWorkspace.BytesFor(model.Config, rows, model.Options.Recompute, model.Options.Lora) + (2L * sizeof(float) * model.Trained.Count);
+        using var workspace = model.CreateWorkspace(fits ? wide : rows, backward: false);
         var (examples, cached) = SequenceLogProbs.WithReference(model, workspace, set.Examples, digest, Path.Combine(settings.Trainer.OutputFolder, "cache"), cancellation);
         Console.Error.WriteLine($"Reference log-probabilities of {examples.Count} pairs {(cached ? "are in the cache" : "computed")}.");
         return set with { Examples = examples };

@@ -112,6 +112,7 @@ internal static class ExpertIterationVerb
 
         using var journal = Journal.Open(file, fingerprint, settings.Trainer.Resume && unfinished, settings.Restart);
         using var backend = Backends.Create(settings.Device, settings.Threads, settings.Bf16Activations);
+        ModelFolder.RequireMemory(backend, policy, judge, settings.DType);
         using var decoder = policy.LoadDecoder(backend, settings.DType);
         using var model = judge.LoadScorer(backend, settings.DType);
         using var generator = new Generator(decoder, policy.Tokenizer, generation);

@@ -25,10 +25,12 @@ internal static class PocketTrainVerb
     {
         var output = new Option<string>("--output") { Description = "Folder of all stages; the same command again goes on where it ended.", HelpName = "DIR", Required = true };
         var threads = new Option<int>("--threads") { Description = "Threads of the kernels; they change no bit.", HelpName = "T", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var most = new Option<int?>("--max-instances") { Description = "Rehearses the recipe on the first K rows of each split, with short samples and few: models that are not the embedded ones.", HelpName = "K" };
         var device = new DeviceOption();
         var command = new Command("train", "Trains the embedded policy and reward model again, to the same bits on a CPU of the same vector width, and compares checksums.");
         command.Options.Add(output);
         command.Options.Add(threads);
+        command.Options.Add(most);
         device.AddTo(command);
         command.SetAction(result =>
         {
@@ -38,9 +40,17 @@ internal static class PocketTrainVerb
                 throw new BadInputException($"--output {folder} is a file, not a folder.");
             }
 
-            string[] engine = ["--threads", result.GetValue(threads).ToString(CultureInfo.InvariantCulture), "--device", device.Read(result).Name];
+            int? limit = result.GetValue(most);
+            if (limit < 1)
+            {
+                throw new BadInputException($"--max-instances must be at least 1, not {limit}.");
+            }
+
+            var chosen = device.Read(result);
+            string[] engine = ["--threads", result.GetValue(threads).ToString(CultureInfo.InvariantCulture), "--device", chosen.Name, .. chosen.CublasLt ? ["--blas", "cublaslt"] : Array.Empty<string>()];
+            Begin(folder, limit is { } k ? $"on {chosen.Fingerprint} with --max-instances {k}" : $"on {chosen.Fingerprint}");
             double seconds = 0;
-            foreach (var (name, arguments) in Recipe(folder, engine))
+            foreach (var (name, arguments) in Recipe(folder, engine, limit))
             {
                 var (code, taken) = Stage(folder, name, arguments, run);
                 if (code != ExitCodes.Done)
@@ -51,34 +61,57 @@ internal static class PocketTrainVerb
                 seconds += taken;
             }
 
-            Finish(folder, seconds);
+            Finish(folder, seconds, limit);
             return ExitCodes.Done;
         });
         return command;
     }
 
-    private static IEnumerable<(string Name, string[] Arguments)> Recipe(string folder, string[] engine)
+    private static IEnumerable<(string Name, string[] Arguments)> Recipe(string folder, string[] engine, int? limit)
     {
         string At(string name) => Path.Combine(folder, name);
+        string K(int count) => count.ToString(CultureInfo.InvariantCulture);
+        // Pairs are fewer than the 500 that are held out of the whole recipe's.
+        string[] rows = limit is { } most ? ["--max-instances", K(most)] : [], held = limit is { } few ? ["--eval-size", K(Math.Min(few / 10, 500))] : [];
         yield return ("data", ["pocket", "export", "--output", At("data")]);
         yield return ("base", ["pocket", "base", "--output", At("base")]);
         yield return ("policy",
         [
             "sft", "--model", At("base"), "--train", "pocket:sft", "--eval", "pocket:val", "--output", At("policy"), "--learning-rate", "4e-3", "--num-train-epochs", "9",
-            "--per-device-train-batch-size", "32", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", .. engine,
+            "--per-device-train-batch-size", "32", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", .. rows, .. engine,
         ]);
         yield return ("samples",
         [
             "decode", "--model", At("policy"), "--input", At(Path.Combine("data", "alpaca_instructions", "preference.json")), "--output", At("samples.json"),
-            "--num-return-sequences", "4", "--max-new-tokens", "64", "--restart", .. engine,
+            "--num-return-sequences", "4", "--max-new-tokens", limit is null ? "64" : "16", "--restart", .. rows, .. engine,
         ]);
         yield return ("preferences", ["pocket", "prefer", "--input", At("samples.json"), "--output", At("preferences.json"), "--judge", "gold", "--pairs-per-row", "4"]);
         yield return ("reward",
         [
             "reward", "--model", At("policy"), "--train", At("preferences.json"), "--output", At("reward"), "--learning-rate", "1e-3", "--num-train-epochs", "3",
-            "--per-device-train-batch-size", "64", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", .. engine,
+            "--per-device-train-batch-size", "64", "--gradient-accumulation-steps", "1", "--weight-decay", "0.1", "--model-max-length", "256", "--save-dtype", "bf16", .. held, .. engine,
         ]);
-        yield return ("evaluation", ["pocket", "evaluate", "--policy", At("policy"), "--reward", At("reward"), .. engine]);
+        yield return ("evaluation", ["pocket", "evaluate", "--policy", At("policy"), "--reward", At("reward"), .. limit is null ? Array.Empty<string>() : ["-n", "4"], .. rows, .. engine]);
+    }
+
+    /// <summary>Notes what run the folder holds, so that no stage of another one is taken over.</summary>
+    private static void Begin(string folder, string run)
+    {
+        string note = Path.Combine(folder, ".run");
+        try
+        {
+            Directory.CreateDirectory(folder);
+            if (File.Exists(note) && File.ReadAllText(note) is var held && held != run)
+            {
+                throw new BadInputException($"{folder} holds a run {held}, and this one is {run}: name another folder.");
+            }
+
+            File.WriteAllText(note, run);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadInputException($"{folder} cannot be written: {e.Message}", e);
+        }
     }
 
     /// <summary>Runs a stage that is not done yet; its marker holds the seconds it took.</summary>
@@ -109,7 +142,7 @@ internal static class PocketTrainVerb
     }
 
     /// <summary>Puts the models and their checksums into one folder, as the assembly carries them.</summary>
-    private static void Finish(string folder, double seconds)
+    private static void Finish(string folder, double seconds, int? limit)
     {
         string models = Path.Combine(folder, "models");
         var sums = new List<string>();
@@ -130,7 +163,7 @@ internal static class PocketTrainVerb
             Console.Out.WriteLine(sum);
         }
 
-        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{models}: trained in {seconds / 60:F1} minutes; {Compare(sums)}"));
+        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{models}: trained in {seconds / 60:F1} minutes; {(limit is { } most ? $"a rehearsal, --max-instances {most}" : Compare(sums))}"));
     }
 
     private static string Compare(List<string> sums)

@@ -36,10 +36,12 @@ internal static class QuarkVerb
         var (train, _) = session.Prompts(settings.Input);
         // Checks before weights are loaded that the tokenizer takes the tokens.
         ExtendedTokenizer.Load(settings.Policy, session.Resize.Added ? session.Resize.PadId : null, options.Tokens, session.Resize.VocabularySize);
-        var plan = QuarkMemoryPlan.For(session.Policy.Config with { VocabularySize = session.Resize.VocabularySize + options.RewardTokens }, session.Reward.Config, settings.DType, settings.Recompute, options);
-        Console.Error.WriteLine(plan);
         using var backend = Backends.Create(settings.Device, settings.Threads, settings.Bf16Activations);
-        Backends.RequireMemory(backend, plan.Total, FeedbackSession.LessMemory);
+        var plan = QuarkMemoryPlan.For(
+            session.Policy.Config with { VocabularySize = session.Resize.VocabularySize + options.RewardTokens }, session.Reward.Config, settings.DType, settings.Recompute, options, backend,
+            FeedbackSession.Longest(train, options.QueryLength));
+        Console.Error.WriteLine(plan);
+        Backends.RequireMemory(backend, plan.Total, plan.Scratch, FeedbackSession.LessMemory);
         using var checkpoint = Checkpoint.Open(settings.Policy);
         var common = new TrainableLlamaOptions
         {
@@ -53,7 +55,14 @@ internal static class QuarkVerb
         using var reference = TrainableLlama.Load(backend, checkpoint, session.Policy.Config, common with { Frozen = true });
         EmbeddingJitter.Apply(policy, session.Resize.VocabularySize, options.Seed);
         EmbeddingJitter.Apply(reference, session.Resize.VocabularySize, options.Seed + 1);
-        var (rewardModel, scorer) = session.LoadScorer(backend, new PpoOptions { OutputFolder = settings.Output, RolloutMicroBatch = options.RolloutMicroBatch, QueryLength = options.QueryLength, ResponseLength = options.ResponseLength });
+        var (rewardModel, scorer) = session.LoadScorer(backend, new PpoOptions
+        {
+            OutputFolder = settings.Output,
+            RolloutBatchSize = options.RolloutBatchSize,
+            RolloutMicroBatch = options.RolloutMicroBatch,
+            QueryLength = options.QueryLength + 1,
+            ResponseLength = options.ResponseLength,
+        });
         using var ownedModel = rewardModel;
         using var ownedScorer = scorer;
         session.Begin();
@@ -80,7 +89,7 @@ internal static class QuarkVerb
         session.Save(policy, checkpoint, settings.Output, options.Tokens);
         if (!quiet)
         {
-            session.Report("quark", summary, metrics);
+            session.Report("quark", summary, metrics, plan);
         }
 
         return summary;

@@ -22,7 +22,7 @@ internal sealed unsafe class CublasLt : IDisposable
     private const uint ReduceInWorkspace = 2;
 
     /// <summary>Most bytes of workspace that an algorithm may take: what NVIDIA suggests for its largest GPUs.</summary>
-    private const ulong MostWorkspace = 32 << 20;
+    internal const ulong MostWorkspace = 32 << 20;
 
     /// <summary>Shapes whose algorithms are kept; batches of ever new lengths must not fill the memory.</summary>
     private const int MostShapes = 4096;

@@ -3,7 +3,7 @@ namespace Farm.Cuda.Driver;
 /// <summary>Counts driver objects made and not yet given back, so that a test can tell that nothing leaks. Nothing here is ever freed by a finalizer.</summary>
 internal static class Ledger
 {
-    private static long _contexts, _modules, _streams, _events, _buffers, _bytes, _pinned, _graphs, _libraries;
+    private static long _contexts, _modules, _streams, _events, _buffers, _bytes, _mostBytes, _pinned, _graphs, _libraries;
 
     internal static ref long Contexts => ref _contexts;
 
@@ -22,6 +22,22 @@ internal static class Ledger
     internal static ref long Graphs => ref _graphs;
 
     internal static ref long Libraries => ref _libraries;
+
+    /// <summary>The most bytes that were alive at once since <see cref="ForgetMost"/>.</summary>
+    internal static long MostBytes => Interlocked.Read(ref _mostBytes);
+
+    /// <summary>Counts bytes as alive.</summary>
+    internal static void Hold(long bytes)
+    {
+        long now = Interlocked.Add(ref _bytes, bytes), most = Interlocked.Read(ref _mostBytes);
+        while (now > most && Interlocked.CompareExchange(ref _mostBytes, now, most) is var seen && seen != most)
+        {
+            most = seen;
+        }
+    }
+
+    /// <summary>Begins <see cref="MostBytes"/> anew with what is alive now.</summary>
+    internal static void ForgetMost() => Interlocked.Exchange(ref _mostBytes, Interlocked.Read(ref _bytes));
 
     /// <summary>Everything alive, for comparison.</summary>
     internal static (long Contexts, long Modules, long Streams, long Events, long Buffers, long Bytes, long Pinned, long Graphs, long Libraries) Snapshot() =>

@@ -12,13 +12,45 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
     private readonly List<CudaMemory> _blocks = [];
     private int _at;
     private long _used, _taken, _most;
+    private bool _measures;
 
     /// <summary>Bytes held.</summary>
     internal long Bytes => _blocks.Sum(b => b.Bytes);
 
+    /// <summary>Whether operations are only measured: what is taken has no memory behind it, and nothing may be launched.</summary>
+    internal bool Measures => _measures;
+
+    /// <summary>The most that an operation took while it was last measured.</summary>
+    internal long Measured { get; private set; }
+
+    /// <summary>From here on operations are measured.</summary>
+    internal void BeginMeasuring() => (_measures, _taken, Measured) = (true, 0, 0);
+
+    /// <summary>Operations run again.</summary>
+    internal void EndMeasuring() => (_measures, _at, _used, _taken) = (false, 0, 0, 0);
+
+    /// <summary>Holds one block of at least so many bytes from now on.</summary>
+    internal void Reserve(long bytes)
+    {
+        _most = Math.Max(_most, bytes);
+        if (bytes > 0 && (_blocks.Count != 1 || _blocks[0].Bytes < bytes))
+        {
+            Release();
+            _blocks.Add(CudaMemory.Create(device, queue, _most));
+        }
+
+        (_at, _used, _taken) = (0, 0, 0);
+    }
+
     /// <summary>Begins an operation: everything taken before is free again.</summary>
     internal void Reset()
     {
+        if (_measures)
+        {
+            _taken = 0;
+            return;
+        }
+
         if (_blocks.Count > 1)
         {
             // The last operation outgrew the block; from now on one block holds the most that an operation took.
@@ -39,6 +71,13 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
     internal nint Take(long bytes)
     {
         long size = (Math.Max(bytes, 1) + Alignment - 1) / Alignment * Alignment;
+        if (_measures)
+        {
+            _taken += size;
+            Measured = Math.Max(Measured, _taken);
+            return (nint)Alignment;
+        }
+
         for (; _at < _blocks.Count && _used + size > _blocks[_at].Bytes; _at++)
         {
             _used = 0;

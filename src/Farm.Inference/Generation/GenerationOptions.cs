@@ -26,8 +26,11 @@ public sealed record GenerationOptions
     /// <summary>Token ids that end a sample; null takes those of the model's configuration and of the tokenizer, empty ends at none.</summary>
     public IReadOnlyList<int>? EosIds { get; init; }
 
+    /// <summary>What <see cref="PrefillRows"/> is unless given.</summary>
+    public const int DefaultPrefillRows = 512;
+
     /// <summary>Rows of one prefill pass; longer prompts are cut into chunks.</summary>
-    public int PrefillRows { get; init; } = 512;
+    public int PrefillRows { get; init; } = DefaultPrefillRows;
 
     /// <summary>Storage of keys and values; null takes the model's default.</summary>
     public DType? KvType { get; init; }

@@ -33,7 +33,7 @@ public sealed record GenerationPlan(int BatchSequences, int Rows, int Pages, Mem
         if (promptPages + samplePages > budget)
         {
             throw new BadInputException(
-                $"One sample of a prompt of {longest} tokens needs {(promptPages + samplePages) * pageBytes >> 20} MiB for keys and values, but there are {budget * pageBytes >> 20} MiB.");
+                $"One sample of a prompt of {longest} tokens needs {FreeMemory.Mebibytes((promptPages + samplePages) * pageBytes)} MiB for keys and values, but there are {budget * pageBytes >> 20} MiB. Use shorter prompts, fewer new tokens (--max-new-tokens) or smaller weights (--dtype int8).");
         }
 
         long samples = Math.Max(1, (long)prompts.Count * options.NumReturnSequences);

@@ -32,7 +32,7 @@ public sealed class Scorer : IDisposable
         Tokenizer = tokenizer;
         MaxLength = Math.Min(Options.MaxLength ?? tokenizer?.ModelMaxLength ?? int.MaxValue, model.Backbone.MaxPositions);
         var backbone = model.Backbone;
-        int sequences = Math.Min(Options.Rows, 128);
+        int sequences = SequencesOf(Options.Rows);
         _workspace = backbone.CreateWorkspace(Options.Rows, 0);
         _batch = new ForwardBatch(Options.Rows, sequences, Math.Max(4096, 4 * KvPool.PagesFor(MaxLength)));
         _packer = new SequencePacker(backbone, _workspace, _batch);
@@ -53,6 +53,13 @@ public sealed class Scorer : IDisposable
 
     /// <summary>Most tokens of prompt and response together.</summary>
     public int MaxLength { get; }
+
+    /// <summary>Most pages of keys and values that are reserved for groups of up to so many tokens, where the budget allows them.</summary>
+    /// <param name="prefixLength">Most tokens that the responses of a group share.</param>
+    /// <param name="responseLength">Most tokens of a response.</param>
+    /// <param name="rows">Rows of a pass: <see cref="ScorerOptions.Rows"/>.</param>
+    public static long PagesFor(int prefixLength, int responseLength, int rows) => Reserved(
+        Math.Max(ScoringWave.MaxPrefixPages, KvPool.PagesFor(prefixLength)) + KvPool.PagesFor(responseLength), SequencesOf(rows));
 
     /// <summary>Tokens run through the model, and the time that took.</summary>
     public RunStatistics Statistics { get; } = new();
@@ -201,15 +208,20 @@ public sealed class Scorer : IDisposable
         if (needed > budget)
         {
             throw new BadInputException(
-                $"Scoring a sequence of up to {MaxLength} tokens needs {needed * PageBytes >> 20} MiB for keys and values, but there are {budget * PageBytes >> 20} MiB.");
+                $"Scoring a sequence of up to {MaxLength} tokens needs {FreeMemory.Mebibytes(needed * PageBytes)} MiB for keys and values, but there are {budget * PageBytes >> 20} MiB. Use shorter texts or smaller weights (--dtype int8).");
         }
 
         _cache?.Dispose();
         _cache = null;
-        int pages = (int)Math.Min(budget, ScoringWave.MaxPrefixPages + Math.Max(needed, _hidden.Rows));
+        int pages = (int)Math.Min(budget, Reserved(needed, _hidden.Rows));
         _cache = new KvCache(Model.Backbone.Backend, Model.Backbone.KvShape(Options.KvType), pages);
         return _cache;
     }
+
+    private static int SequencesOf(int rows) => Math.Min(rows, 128);
+
+    // For what a wave needs, or a response of a page to each row of the output if that is more, and for the prefixes of a later wave.
+    private static long Reserved(int needed, int sequences) => ScoringWave.MaxPrefixPages + Math.Max(needed, sequences);
 
     /// <summary>Pages that may be reserved, settled at the first call so that later ones do not count the cache itself as taken.</summary>
     private long BudgetPages() => _budgetPages ??= (Options.KvBudgetBytes ?? FreeMemory.Bytes(Model.Backbone.Backend) / 4) / PageBytes;

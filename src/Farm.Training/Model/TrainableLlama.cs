@@ -122,7 +122,9 @@ public sealed partial class TrainableLlama : IDisposable
     }
 
     /// <summary>Memory for passes of up to so many rows.</summary>
-    public TrainingWorkspace CreateWorkspace(int maxRows) => new(Backend, Config, maxRows, Options.Recompute, Options.Lora, Options.Seed);
+    /// <param name="maxRows">Rows of the largest pass.</param>
+    /// <param name="backward">False where no <see cref="Backward"/> follows: layers then keep their inputs alone.</param>
+    public TrainingWorkspace CreateWorkspace(int maxRows, bool backward = true) => new(Backend, Config, maxRows, Options.Recompute || !backward, Options.Lora, Options.Seed);
 
     /// <summary>
     /// Runs the decoder over a batch. Afterwards <see cref="TrainingWorkspace"/> holds what the losses and <see cref="Backward"/> need.

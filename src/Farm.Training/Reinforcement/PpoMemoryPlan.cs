@@ -1,5 +1,6 @@
 using System.Globalization;
 using Farm.Core;
+using Farm.Inference;
 using Farm.Models.Checkpoints;
 using Farm.Models.Configuration;
 using Farm.Models.Llama;
@@ -27,11 +28,17 @@ public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Item
     /// <summary>Bytes of a trained F32 parameter: value, gradient and two moments.</summary>
     internal const long Trained = 16;
 
+    /// <summary>The part that the device's operations take beside everything else.</summary>
+    private const string OperationsPart = "operations of the device";
+
     /// <summary>All of it.</summary>
     public long Total => Items.Sum(i => i.Bytes);
 
-    /// <summary>Networks and workspaces alone, without sampler and reward model.</summary>
-    public long Networks => Items.Where(i => !i.Name.StartsWith("sampler", StringComparison.Ordinal) && !i.Name.StartsWith("reward model", StringComparison.Ordinal)).Sum(i => i.Bytes);
+    /// <summary>Networks and workspaces alone, without sampler, reward model and the device's operations.</summary>
+    public long Networks => Items.Where(i => !i.Name.StartsWith("sampler", StringComparison.Ordinal) && !i.Name.StartsWith("reward model", StringComparison.Ordinal) && i.Name != OperationsPart).Sum(i => i.Bytes);
+
+    /// <summary>What the device's operations take beside everything else; 0 where they take nothing.</summary>
+    public long Scratch => Items.Where(i => i.Name == OperationsPart).Sum(i => i.Bytes);
 
     /// <summary>Plans a run.</summary>
     /// <param name="policy">Shape of policy and reference.</param>
@@ -43,8 +50,12 @@ public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Item
     /// <param name="type">F32 or BF16 products.</param>
     /// <param name="recompute">Whether layers keep only their inputs.</param>
     /// <param name="options">Batch settings.</param>
+    /// <param name="backend">The device, whose operations may take memory of their own; null counts none.</param>
+    /// <param name="evaluations">Prompts of an evaluation.</param>
+    /// <param name="longestPrompt">Most tokens of any prompt; the query length unless given.</param>
     public static PpoMemoryPlan For(
-        ModelConfig policy, ModelConfig value, ModelConfig reward, PpoLayout layout, LoraOptions? lora, bool sharedReward, DType type, bool recompute, PpoOptions options)
+        ModelConfig policy, ModelConfig value, ModelConfig reward, PpoLayout layout, LoraOptions? lora, bool sharedReward, DType type, bool recompute, PpoOptions options, IBackend? backend = null,
+        int evaluations = 0, int? longestPrompt = null)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(value);
@@ -69,7 +80,10 @@ public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Item
 
         long workspace = TrainingWorkspace.BytesFor(policy, rows, recompute, lora);
         items.Add(("activations of a pass", layout == PpoLayout.Lora || SameShape(policy, value) ? workspace : workspace + TrainingWorkspace.BytesFor(value, rows, recompute, null)));
-        return new PpoMemoryPlan([.. items, .. Inference(policy, reward, sharedReward ? lora : null, type, options.RolloutMicroBatch, options.QueryLength, options.ResponseLength)]);
+        var drawn = SampledShape.Of(options, evaluations, longestPrompt);
+        long policyScratch = PassScratch.OfTraining(backend, policy, rows, type, lora, language: true, Parameters(policy, languageHead: true));
+        long valueScratch = PassScratch.OfTraining(backend, layout == PpoLayout.Lora ? policy : value, rows, type, lora, language: false, Parameters(value, languageHead: false));
+        return new PpoMemoryPlan([.. items, .. Inference(policy, reward, sharedReward ? lora : null, type, drawn, options.QueryLength, backend, Math.Max(policyScratch, valueScratch))]);
     }
 
     /// <summary>Bytes of a trained and of a frozen parameter.</summary>
@@ -80,20 +94,32 @@ public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Item
     /// <param name="reward">Shape of the reward model's backbone.</param>
     /// <param name="sharedReward">The reward model's adapters where it is those on the policy's base.</param>
     /// <param name="type">F32 or BF16 products.</param>
-    /// <param name="batch">Responses sampled at a time.</param>
-    /// <param name="queryLength">Most tokens of a prompt.</param>
-    /// <param name="responseLength">Most tokens of a response.</param>
-    internal static IEnumerable<(string Name, long Bytes)> Inference(ModelConfig policy, ModelConfig reward, LoraOptions? sharedReward, DType type, int batch, int queryLength, int responseLength)
+    /// <param name="drawn">Responses and their lengths.</param>
+    /// <param name="queryLength">Most tokens of a prompt that the networks have room for.</param>
+    /// <param name="backend">The device; may be null.</param>
+    /// <param name="scratch">What its operations take in training.</param>
+    internal static IEnumerable<(string Name, long Bytes)> Inference(ModelConfig policy, ModelConfig reward, LoraOptions? sharedReward, DType type, SampledShape drawn, int queryLength, IBackend? backend, long scratch)
     {
         var weights = type == DType.F32 ? DType.F32 : DType.BF16;
+        int scoringRows = sharedReward is null ? ScoringRows : SharedScoringRows(queryLength + drawn.ResponseLength), rows = Math.Max(drawn.Width, Math.Min(GenerationOptions.DefaultPrefillRows, drawn.PrefillRows));
         yield return ("reward model", sharedReward is not null
-            ? Adapters(policy, sharedReward) * sizeof(float)
-            : MemoryPlan.WeightBytes(reward, weights, languageHead: false) + ScoringKvBytes(reward, weights, batch, queryLength, responseLength) + LlamaWorkspace.BytesFor(reward, ScoringRows, 0));
-        yield return ("sampler's weights", MemoryPlan.WeightBytes(policy, weights));
-        long pages = (long)batch * (KvPool.PagesFor(queryLength) + KvPool.PagesFor(Math.Max(1, responseLength - 1)));
-        yield return ("sampler's keys and values", pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(policy, weights));
-        yield return ("sampler's activations", LlamaWorkspace.BytesFor(policy, Math.Max(512, batch), batch));
+            ? (Adapters(policy, sharedReward) * sizeof(float)) + TrainingWorkspace.BytesFor(policy, scoringRows, recompute: true, sharedReward)
+            : MemoryPlan.WeightBytes(reward, weights, languageHead: false) + ScoringKvBytes(reward, weights, drawn with { QueryLength = queryLength }) + LlamaWorkspace.BytesFor(reward, ScoringRows, 0));
+        yield return ("sampler's weights", MemoryPlan.WeightBytes(policy, weights, maxPositions: queryLength + drawn.ResponseLength));
+        yield return ("sampler's keys and values", drawn.Pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(policy, weights));
+        yield return ("sampler's activations", LlamaWorkspace.BytesFor(policy, rows, drawn.Width));
+        long most = Math.Max(scratch, Math.Max(
+            PassScratch.OfInference(backend, policy, rows, drawn.Width, weights),
+            sharedReward is null ? PassScratch.OfInference(backend, reward, ScoringRows, 0, weights) : PassScratch.OfTraining(backend, policy, scoringRows, type, sharedReward, language: false, trained: 0, backward: false)));
+        if (most > 0)
+        {
+            yield return (OperationsPart, most);
+        }
     }
+
+    /// <summary>Rows of a pass of a reward model that is adapters on the policy's base: any sequence, and as many more as fill a pass.</summary>
+    /// <param name="longest">Most tokens of a sequence.</param>
+    public static int SharedScoringRows(int longest) => ScoringRows + longest;
 
     /// <summary>Rows of a pass of the reward model.</summary>
     public const int ScoringRows = 512;
@@ -102,18 +128,16 @@ public sealed record PpoMemoryPlan(IReadOnlyList<(string Name, long Bytes)> Item
     public static long ScoringKvBytes(ModelConfig reward, DType weights, PpoOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return ScoringKvBytes(reward, weights, options.RolloutMicroBatch, options.QueryLength, options.ResponseLength);
+        return ScoringKvBytes(reward, weights, SampledShape.Of(options));
     }
 
     /// <inheritdoc/>
     public override string ToString() => string.Join(Environment.NewLine, Items.Append(("planned memory", Total))
         .Select(i => string.Create(CultureInfo.InvariantCulture, $"{i.Item1,-50} {i.Item2 / 1073741824.0,10:F3} GiB")));
 
-    private static long ScoringKvBytes(ModelConfig reward, DType weights, int batch, int queryLength, int responseLength)
-    {
-        long pages = 2L * batch * (KvPool.PagesFor(queryLength) + KvPool.PagesFor(responseLength));
-        return pages * KvPool.PageTokens * MemoryPlan.KvBytesPerToken(reward, weights);
-    }
+    // As much as a scorer ever reserves; twice the responses of a draw where that is less, since text that is tokenised anew may be longer.
+    private static long ScoringKvBytes(ModelConfig reward, DType weights, SampledShape drawn) => KvPool.PageTokens * MemoryPlan.KvBytesPerToken(reward, weights)
+        * Math.Min(Scorer.PagesFor(drawn.QueryLength, drawn.ResponseLength, ScoringRows), 2L * drawn.Width * (KvPool.PagesFor(drawn.QueryLength) + KvPool.PagesFor(drawn.ResponseLength)));
 
     /// <summary>Parameters of a decoder.</summary>
     internal static long Parameters(ModelConfig config, bool languageHead)

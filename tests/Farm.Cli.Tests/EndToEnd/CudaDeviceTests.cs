@@ -37,8 +37,8 @@ public sealed class CudaDeviceTests(TinyModels models) : IClassFixture<TinyModel
         Refused("There is no GPU 3; the driver shows 1", $"FARM_CUDA_DRIVER='{Simulator}'", "bench", "kernels", "--device", "cuda:3", "--op", "scale");
 
     [Fact]
-    public void Should_say_what_to_change_where_memory_is_short() =>
-        Refused("MiB are free. Decode fewer sequences at once (--batch-sequences)", "FARM_PTXSIM_DEVICE_MEMORY=65536", "decode", "--model", models.Decoder, "--device", "cuda-sim", "--prompt-ids", "256,65,66");
+    public void Should_refuse_weights_that_do_not_fit_before_reading_them() => Refused(
+        "of 1 MiB are free: its weights alone do not fit. Use smaller ones (--dtype int8)", "FARM_PTXSIM_DEVICE_MEMORY=65536", "decode", "--model", models.Decoder, "--device", "cuda-sim", "--prompt-ids", "256,65,66");
 
     [Fact]
     public void Should_name_the_launch_of_a_kernel_that_faults()

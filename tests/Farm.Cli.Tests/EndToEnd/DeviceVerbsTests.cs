@@ -72,9 +72,6 @@ public sealed class DeviceVerbsTests(TinyModels models) : IClassFixture<TinyMode
     [Fact]
     public void The_other_methods_should_run_on_the_simulator()
     {
-        var quark = FarmProcess.Run(["quark", .. Small, "--max-steps", "1", "--num-reward-tokens", "2", "--device", "cuda-sim", "--output", _folder.File("quark"), "--json"]);
-        Assert.Equal((0, string.Empty), (quark.ExitCode, quark.ExitCode == 0 ? string.Empty : quark.Error));
-        Assert.True(File.Exists(_folder.File("quark/model.safetensors")));
         string[] expert =
         [
             "expert-iteration", "--model", models.Decoder, "--reward", models.Scorer, "--input", Rows.Write(_folder, 2), "--prompt-dict", Templates(), "--num-return-sequences", "3", "--max-new-tokens", "4",
