@@ -3,7 +3,6 @@ using Farm.Cli.Data;
 using Farm.Cli.Engine;
 using Farm.Cli.Options;
 using Farm.Core;
-using Farm.Training.Data;
 using Farm.Training.Methods;
 using Farm.Training.Model;
 
