@@ -7,18 +7,18 @@ namespace Farm.Cuda.Tests.EndToEnd;
 /// <summary>One decode step of the samples of one prompt or of many: launches, graphs, allocation.</summary>
 public sealed class DecodeStepTests(TinyLlama models) : IClassFixture<TinyLlama>
 {
-    private const int Warm = 8, Measured = 20, LaunchesOfLayer = 7;
+    private const int Warm = 8, Measured = 20;
 
     public static IEnumerable<object[]> Steps() =>
         from type in new[] { DType.BF16, DType.I8, DType.F32 }
         from rounded in type == DType.BF16 ? new[] { false, true } : [false]
-        from shape in new (int Prompts, int Samples)[] { (1, 16), (1, 65), (8, 16), (32, 16) }
+        from shape in new (int Prompts, int Samples)[] { (1, 2), (1, 16), (1, 65), (8, 16), (32, 16) }
         select new object[] { type, rounded, shape.Prompts, shape.Samples };
 
     // Few rows and many: skinny products, dense ones of one block of rows that is not full, of one that is, and of four.
     [Theory]
     [MemberData(nameof(Steps))]
-    public void A_layer_takes_seven_launches_whatever_the_number_of_rows(DType type, bool rounded, int prompts, int samples)
+    public void A_layer_takes_six_or_seven_launches_whatever_the_number_of_rows(DType type, bool rounded, int prompts, int samples)
     {
         using var simulated = Simulated.Backend();
         using var gpu = new CudaBackend(simulator: true, bf16Activations: rounded);
@@ -26,8 +26,10 @@ public sealed class DecodeStepTests(TinyLlama models) : IClassFixture<TinyLlama>
         step.Run();
         long before = gpu.Launches;
         step.Run();
+        // The samples of a prompt are attended over in one launch; in two where they are few, and over pages of float32.
+        int layer = samples < 5 || type == DType.F32 ? 7 : 6;
         // Beside the layers: the embedding, the language head with its norm, the draw.
-        Assert.Equal((LaunchesOfLayer * TinyLlama.Config.Layers) + 3, gpu.Launches - before);
+        Assert.Equal((layer * TinyLlama.Config.Layers) + 3, gpu.Launches - before);
     }
 
     [Theory]

@@ -69,8 +69,8 @@ public sealed class ProjectionTests
                 var step = Assert.Single(passes, p => p.Model == model && p.Pass == "decode" && p.Activations == (terms == 1 ? "bf16" : "f32") && p.Prompts == prompts);
                 Assert.InRange(step.LaunchTotal, 3, (7 * config.Layers) + 5);
                 double weights = step.Launches.Where(l => l.Op == "linear").Sum(l => l.Times * l.Bytes), least = 2.0 * Products(config);
-                // Weights once; the rows of few prompts beside them are little, those of 512 sequences are not.
-                Assert.InRange(weights / least, 1, prompts == 1 ? 1.03 : prompts == 4 ? 1.1 : 1.6);
+                // Weights once; the rows of few prompts beside them are little, those of 512 sequences are not, and are written and read once more as prepared.
+                Assert.InRange(weights / least, 1, prompts == 1 ? 1.03 : prompts == 4 ? 1.1 : terms == 1 ? 1.6 : 1.7);
                 Assert.InRange(step.TensorFlops / terms, 2.0 * step.Rows * Products(config), 2.6 * step.Rows * Products(config));
             }
 
