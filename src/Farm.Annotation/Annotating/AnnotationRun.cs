@@ -21,11 +21,12 @@ internal sealed class AnnotationRun(IReadOnlyList<IPairwiseJudge> pool, Annotato
         // In-flight requests may have been paid: after a stop they get some time to come home.
         using var abort = new CancellationTokenSource();
         using var registration = stop.Register(() => abort.CancelAfter(options.Grace));
-        // While as many requests as may be are in flight, as many others go to or come from the journal.
+        // While as many requests as may be are in flight, as many others go to or come from the journal. One at a time keep the order of the rows.
         using var turns = new SemaphoreSlim(_inFlight);
+        var workers = new ParallelOptions { MaxDegreeOfParallelism = _inFlight == 1 ? 1 : 2 * _inFlight };
         try
         {
-            await Parallel.ForEachAsync(Plan(rows), new ParallelOptions { MaxDegreeOfParallelism = 2 * _inFlight }, async (work, _) =>
+            await Parallel.ForEachAsync(Plan(rows), workers, async (work, _) =>
             {
                 try
                 {
