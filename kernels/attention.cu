@@ -146,31 +146,7 @@ FARM_DEVICE void attention_bf16(u8* shared, const float* queries, int query_stri
         else
             copy_async_commit();
 
-        float block_maximum[2] = {kNoMaximum, kNoMaximum};
-        FARM_UNROLL
-        for (int n = 0; n < kKeys / 8; n++) FARM_UNROLL
-        for (int i = 0; i < 4; i++) {
-            int key = first + n * 8 + 2 * t + i % 2;
-            s[n][i] = key < limit[i / 2] ? s[n][i] * factor : -__builtin_inff();
-            block_maximum[i / 2] = max_of(block_maximum[i / 2], s[n][i]);
-        }
-        float correction[2];
-        FARM_UNROLL
-        for (int i = 0; i < 2; i++) {
-            float now = max_of(maximum[i], warp_max<4>(block_maximum[i]));
-            correction[i] = fast_exp2(maximum[i] - now);
-            maximum[i] = now;
-            sum[i] *= correction[i];
-        }
-        FARM_UNROLL
-        for (int n = 0; n < kKeys / 8; n++) FARM_UNROLL
-        for (int i = 0; i < 4; i++) {
-            s[n][i] = fast_exp2(s[n][i] - maximum[i / 2]);
-            sum[i / 2] += s[n][i];
-        }
-        FARM_UNROLL
-        for (int n = 0; n < D / 8; n++) FARM_UNROLL
-        for (int i = 0; i < 4; i++) out[n][i] *= correction[i / 2];
+        take_scores<D>(s, first + 2 * t, limit, factor, maximum, sum, out);
 
         copy_async_wait<1>();
         block_barrier();

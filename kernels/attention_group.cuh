@@ -131,31 +131,7 @@ FARM_DEVICE void walk(u16* tiles, const u32* query, const Pool& pool, int page_s
         }
 
         if (active) {
-            float block_maximum[2] = {kNoMaximum, kNoMaximum};
-            FARM_UNROLL
-            for (int n = 0; n < kKeys / 8; n++) FARM_UNROLL
-            for (int i = 0; i < 4; i++) {
-                int key = first + n * 8 + 2 * t + i % 2;
-                s[n][i] = key < limit[i / 2] ? s[n][i] * factor : -__builtin_inff();
-                block_maximum[i / 2] = max_of(block_maximum[i / 2], s[n][i]);
-            }
-            float correction[2];
-            FARM_UNROLL
-            for (int i = 0; i < 2; i++) {
-                float now = max_of(span.maximum[i], warp_max<4>(block_maximum[i]));
-                correction[i] = fast_exp2(span.maximum[i] - now);
-                span.maximum[i] = now;
-                span.sum[i] *= correction[i];
-            }
-            FARM_UNROLL
-            for (int n = 0; n < kKeys / 8; n++) FARM_UNROLL
-            for (int i = 0; i < 4; i++) {
-                s[n][i] = fast_exp2(s[n][i] - span.maximum[i / 2]);
-                span.sum[i / 2] += s[n][i];
-            }
-            FARM_UNROLL
-            for (int n = 0; n < D / 8; n++) FARM_UNROLL
-            for (int i = 0; i < 4; i++) span.out[n][i] *= correction[i / 2];
+            take_scores<D>(s, first + 2 * t, limit, factor, span.maximum, span.sum, span.out);
         }
 
         FARM_UNROLL

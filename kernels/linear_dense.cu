@@ -96,13 +96,7 @@ FARM_DEVICE void dense(u8* shared, const Rows& r, uint4* prepared, const Meeting
             for (int n = 0; n < 4; n++) mma_bf16(acc[m][n], a, j == 0 ? b[n].x : b[n].z, j == 0 ? b[n].y : b[n].w);
         }
         if (block + 1 == 2 * segment.end) {
-            FARM_UNROLL
-            for (int m = 0; m < 4; m++) FARM_UNROLL
-            for (int n = 0; n < 4; n++) FARM_UNROLL
-            for (int i = 0; i < 4; i++) {
-                total[m][n][i] += acc[m][n][i];
-                acc[m][n][i] = 0.0f;
-            }
+            flush(acc, total);
             next_segment(segment);
         }
     }
@@ -114,19 +108,7 @@ FARM_DEVICE void dense(u8* shared, const Rows& r, uint4* prepared, const Meeting
         block_barrier();
     }
 
-    int g = lane / 4, t = lane % 4;
-    FARM_UNROLL
-    for (int m = 0; m < 4; m++) FARM_UNROLL
-    for (int half = 0; half < 2; half++) {
-        int local = (warp_row * 4 + m) * 16 + g + 8 * half, row = row_tile0 * 16 + local;
-        if (row >= e.rows) continue;
-        float factor = r.norm != nullptr ? factors[local] : 1.0f;
-        FARM_UNROLL
-        for (int n = 0; n < 4; n++) FARM_UNROLL
-        for (int i = 0; i < 2; i++)
-            finish_tiles(e, row, tile0 + warp_column * 4 + n, 2 * t + i, total[m][n][2 * half + i],
-                         total[m][n | 1][2 * half + i], r.norm != nullptr, factor, gate_up);
-    }
+    finish_sums(e, total, row_tile0 * 16, warp_row * 64, tile0 + warp_column * 4, r.norm != nullptr, factors, gate_up);
     leave(meeting);
 }
 

@@ -146,3 +146,36 @@ FARM_DEVICE void next_segment(SegmentEnds& s) {
     int before = s.end;
     while (s.segment < kSegments && s.end == before) s.end = segment_of(s.segment++, s.units).end;
 }
+
+// A warp's sums of 64 rows by 32 columns, as the tensor cores leave them: [16 rows][8 columns][four of a lane].
+using Sums = float[4][4][4];
+
+// The end of a segment: its sums go to those of the rows so far.
+FARM_DEVICE void flush(Sums& segment, Sums& total) {
+    FARM_UNROLL
+    for (int m = 0; m < 4; m++) FARM_UNROLL
+    for (int n = 0; n < 4; n++) FARM_UNROLL
+    for (int i = 0; i < 4; i++) {
+        total[m][n][i] += segment[m][n][i];
+        segment[m][n][i] = 0.0f;
+    }
+}
+
+// The epilogue of a warp, whose rows begin `first` below the block's first row, and its columns with tile `tile`.
+// `factors` of the block's rows count where `scaled`.
+FARM_DEVICE void finish_sums(const Epilogue& e, const Sums& total, int block_row, int first, int tile, bool scaled,
+                             const float* factors, bool gate_up) {
+    int g = lane_id() / 4, t = lane_id() % 4;
+    FARM_UNROLL
+    for (int m = 0; m < 4; m++) FARM_UNROLL
+    for (int half = 0; half < 2; half++) {
+        int local = first + m * 16 + g + 8 * half, row = block_row + local;
+        if (row >= e.rows) continue;
+        float factor = scaled ? factors[local] : 1.0f;
+        FARM_UNROLL
+        for (int n = 0; n < 4; n++) FARM_UNROLL
+        for (int i = 0; i < 2; i++)
+            finish_tiles(e, row, tile + n, 2 * t + i, total[m][n][2 * half + i], total[m][n | 1][2 * half + i], scaled,
+                         factor, gate_up);
+    }
+}

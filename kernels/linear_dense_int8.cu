@@ -135,13 +135,7 @@ dense_int8(const float* __restrict__ x, int x_stride, const uint4* __restrict__ 
             }
         }
         if (unit + 1 == segment.end) {
-            FARM_UNROLL
-            for (int m = 0; m < 4; m++) FARM_UNROLL
-            for (int n = 0; n < 4; n++) FARM_UNROLL
-            for (int i = 0; i < 4; i++) {
-                total[m][n][i] += acc[m][n][i];
-                acc[m][n][i] = 0.0f;
-            }
+            flush(acc, total);
             next_segment(segment);
         }
     }
@@ -153,17 +147,7 @@ dense_int8(const float* __restrict__ x, int x_stride, const uint4* __restrict__ 
         block_barrier();
     }
 
-    FARM_UNROLL
-    for (int m = 0; m < 4; m++) FARM_UNROLL
-    for (int half = 0; half < 2; half++) {
-        int local = (warp_row * 4 + m) * 16 + g + 8 * half, row = row_tile0 * 16 + local;
-        if (row >= rows) continue;
-        float factor = norm != nullptr ? factors[local] : 1.0f;
-        FARM_UNROLL
-        for (int n = 0; n < 4; n++) FARM_UNROLL
-        for (int i = 0; i < 2; i++)
-            finish_tiles(e, row, tile0 + warp_column * 4 + n, 2 * t + i, total[m][n][2 * half + i],
-                         total[m][n | 1][2 * half + i], norm != nullptr, factor, gate_up != 0);
-    }
+    finish_sums(e, total, row_tile0 * 16, warp_row * 64, tile0 + warp_column * 4, norm != nullptr, factors,
+                gate_up != 0);
     leave(meeting);
 }

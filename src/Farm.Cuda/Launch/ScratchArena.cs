@@ -12,22 +12,21 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
     private readonly List<CudaMemory> _blocks = [];
     private int _at;
     private long _used, _taken, _most;
-    private bool _measures;
 
     /// <summary>Bytes held.</summary>
     internal long Bytes => _blocks.Sum(b => b.Bytes);
 
     /// <summary>Whether operations are only measured: what is taken has no memory behind it, and nothing may be launched.</summary>
-    internal bool Measures => _measures;
+    internal bool Measures { get; private set; }
 
     /// <summary>The most that an operation took while it was last measured.</summary>
     internal long Measured { get; private set; }
 
     /// <summary>From here on operations are measured.</summary>
-    internal void BeginMeasuring() => (_measures, _taken, Measured) = (true, 0, 0);
+    internal void BeginMeasuring() => (Measures, _taken, Measured) = (true, 0, 0);
 
     /// <summary>Operations run again.</summary>
-    internal void EndMeasuring() => (_measures, _at, _used, _taken) = (false, 0, 0, 0);
+    internal void EndMeasuring() => (Measures, _at, _used, _taken) = (false, 0, 0, 0);
 
     /// <summary>Holds one block of at least so many bytes from now on.</summary>
     internal void Reserve(long bytes)
@@ -45,7 +44,7 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
     /// <summary>Begins an operation: everything taken before is free again.</summary>
     internal void Reset()
     {
-        if (_measures)
+        if (Measures)
         {
             _taken = 0;
             return;
@@ -71,7 +70,7 @@ internal sealed class ScratchArena(CudaDevice device, CommandQueue queue) : IDis
     internal nint Take(long bytes)
     {
         long size = (Math.Max(bytes, 1) + Alignment - 1) / Alignment * Alignment;
-        if (_measures)
+        if (Measures)
         {
             _taken += size;
             Measured = Math.Max(Measured, _taken);
